@@ -1,0 +1,53 @@
+"""`flowmon VERB`: the composition root. Each verb is a module with `arguments(parser)` and `run(args) -> exit code`.
+
+Modules are imported only when their verb is used, so that `flowmon check` needs no Kafka client.
+"""
+
+import argparse
+import importlib
+import sys
+
+from flowmon import __version__
+from flowmon.errors import FlowmonError, VenueInvalid
+
+#: verb -> (module, one line of help)
+VERBS = {
+    "demo": ("simulator.demo", "a simulated museum in your browser, from one command"),
+    "run": ("streams.local", "watch a real museum, everything in one process"),
+    "feed": ("flowmon.feed.server", "serve the screens from Kafka"),
+    "archive": ("flowmon.history.archive", "write findings from Kafka to PostgreSQL"),
+    "check": ("flowmon.venue.check", "check a venue file, all problems at once"),
+    "record": ("flowmon.recording.record", "save a part of the journal as a recording"),
+    "info": ("flowmon.recording.info", "what is in a recording"),
+    "cut": ("flowmon.recording.cut", "cut a piece out of a recording"),
+    "replay": ("flowmon.recording.replay", "play a recording again: to MQTT, Kafka, a feed, or nowhere"),
+    "schema": ("flowmon.schema", "write JSON Schema, AsyncAPI and types.d.ts of the contract"),
+    "doctor": ("flowmon.doctor", "what is wrong with this installation and what to do"),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one verb; the exit code is 0 when it did what was asked."""
+    parser = argparse.ArgumentParser(prog="flowmon", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--version", action="version", version=f"flowmon {__version__}")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    arguments = sys.argv[1:] if argv is None else argv
+    chosen = next((word for word in arguments if word in VERBS), None)
+    for verb, (module, line) in VERBS.items():
+        verb_parser = verbs.add_parser(verb, help=line, description=line)
+        if verb == chosen:
+            importlib.import_module(module).arguments(verb_parser)
+    args = parser.parse_args(arguments)
+    try:
+        return int(importlib.import_module(VERBS[args.verb][0]).run(args))
+    except VenueInvalid as error:
+        print(f"flowmon: the venue file has problems:\n{error}", file=sys.stderr)
+    except FlowmonError as error:
+        print(f"flowmon: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        return 130
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The whole product, pure: facts in, findings out."""

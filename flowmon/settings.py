@@ -1,0 +1,71 @@
+"""Where things are and the secrets to reach them: from the environment, never from a venue file."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from flowmon.errors import FlowmonError
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """One installation. Every field is the environment variable `FLOWMON_` + its name in capitals.
+
+    venues: paths of venue files, separated by `:`. mqtt: `mqtt://host:1883` or `mqtts://host:8883`.
+    """
+
+    venues: tuple[Path, ...] = (Path("deploy/venues/museum.toml"),)
+    mqtt: str = "mqtt://127.0.0.1:1883"
+    mqtt_username: str = ""
+    mqtt_password: str = ""
+    mqtt_client: str = "flowmon-gateway"
+    kafka: str = "127.0.0.1:9092"
+    postgres: str = "postgresql://flowmon@127.0.0.1:5432/flowmon"
+    app: str = "flowmon"
+    data: Path = Path("data")
+    simulated: bool = False
+    feed_host: str = "127.0.0.1"
+    feed_port: int = 8080
+    metrics_port: int = 0  # 0: no metrics listener
+    partitions: int = 4
+    replication: int = 1
+    worker_session_s: float = 10.0  # how long a killed worker still owns its venues
+
+
+def load(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Settings from the environment. Raises FlowmonError naming the variable that cannot be read."""
+    values: dict[str, object] = {}
+    for field, default in zip(Settings.__struct_fields__, Settings.__struct_defaults__, strict=True):
+        name = f"FLOWMON_{field.upper()}"
+        if name in environment:
+            values[field] = _read(name, environment[name], default)
+    return Settings(**values)  # type: ignore[arg-type]
+
+
+def _read(name: str, text: str, default: object) -> object:
+    match default:
+        case bool():
+            return text.lower() in {"1", "true", "yes", "on"}
+        case int() | float():
+            try:
+                return type(default)(text)
+            except ValueError:
+                raise FlowmonError(
+                    f"{name}={text!r} is not a number: set it to one, e.g. {default}"
+                ) from None
+        case tuple():
+            return tuple(Path(part) for part in text.split(":") if part)
+        case Path():
+            return Path(text)
+        case _:
+            return text
+
+
+def address(url: str, *, port: int) -> tuple[str, int, bool]:
+    """`mqtt://host:1883` to (host, port, TLS). Raises FlowmonError for anything that is no such URL."""
+    parts = urlsplit(url if "//" in url else f"//{url}")
+    if not parts.hostname:
+        raise FlowmonError(f"{url!r} names no host: write it like mqtt://192.168.1.10:1883")
+    return parts.hostname, parts.port or port, parts.scheme.endswith("s")

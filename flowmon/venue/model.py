@@ -1,0 +1,152 @@
+"""A venue as its file describes it: frozen values, no behaviour. Times of day are local to `timezone`."""
+
+import hashlib
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from flowmon.findings import Severity
+
+Point = tuple[float, float]
+Profile = Literal["gallery", "queue", "hall"]
+
+
+class Problem(Struct, frozen=True):
+    """One thing wrong with a venue file: where (`zones.foyer.capacity`), what, and how to mend it."""
+
+    path: str
+    message: str
+    hint: str
+    file: str = ""
+    severity: Literal["error", "warning"] = "error"
+
+
+class Floor(Struct, frozen=True, forbid_unknown_fields=True):
+    """A floor plan in metres; `order` sorts floors from the ground up."""
+
+    outline: list[Point]
+    name: str = ""
+    order: int = 0
+
+
+class Zone(Struct, frozen=True, forbid_unknown_fields=True):
+    """A place people can be. capacity: most people allowed; outline: polygon on its floor, metres."""
+
+    floor: str
+    capacity: int
+    outline: list[Point]
+    name: str = ""
+    profile: Profile = "gallery"
+
+
+class Portal(Struct, frozen=True, forbid_unknown_fields=True):
+    """An opening between exactly two zones (`outside` is one). `at` is where it is drawn, metres."""
+
+    between: tuple[str, str]
+    name: str = ""
+    at: Point | None = None
+
+
+class Counter(Struct, frozen=True, forbid_unknown_fields=True):
+    """A people counter at a portal. `towards` is the zone that `forward` crossings enter.
+
+    credit: which kind of count moves people, when a device sends several; exactly one per line.
+    silent_after_s: seconds without a word from the device before it is called silent.
+    """
+
+    portal: str
+    towards: str
+    line: str = "1"
+    device: str = ""
+    dialect: str = "native"
+    credit: Literal["event", "window", "cumulative"] = "event"
+    silent_after_s: float = 90.0
+
+
+class Receiver(Struct, frozen=True, forbid_unknown_fields=True):
+    """A fixed Bluetooth receiver in a zone. `device` is the name it publishes under (default: its id)."""
+
+    zone: str
+    at: Point
+    device: str = ""
+    dialect: str = "espresense"
+    silent_after_s: float = 120.0
+
+
+class Queue(Struct, frozen=True, forbid_unknown_fields=True):
+    """People waiting in a zone for `desks` service points. `device` names a sensor that measures the queue itself."""
+
+    zone: str
+    desks: int
+    name: str = ""
+    device: str = ""
+
+
+class Rule(Struct, frozen=True, forbid_unknown_fields=True):
+    """When an episode is raised.
+
+    watches `zone` or `venue`: occupancy / capacity above `above`; cleared below `clear` (a fraction, 0.9 = 90 %).
+    watches `queue`: projected p90 wait in minutes. watches `device`: silent devices (limits unused).
+    only: the subjects it applies to; empty means all of that kind.
+    """
+
+    watches: Literal["zone", "venue", "queue", "device"]
+    severity: Severity
+    above: float = 1.0
+    clear: float = 0.9
+    hold_s: float = 30.0
+    clear_hold_s: float = 60.0
+    only: list[str] = []
+    name: str = ""
+
+
+class Hours(Struct, frozen=True, forbid_unknown_fields=True):
+    """Opening hours, `HH:MM` local; `days` are 0 (Monday) to 6."""
+
+    opens: str
+    closes: str
+    days: list[int] = [0, 1, 2, 3, 4, 5, 6]
+
+
+class Route(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which dialect is spoken on which MQTT topics (`topic` is a filter: `+` and `#` allowed).
+
+    device: the device that speaks there, for payloads that do not name it.
+    """
+
+    topic: str
+    dialect: str
+    device: str = ""
+
+
+class Privacy(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the gateway may keep of beacons; the strictest that serves is the default."""
+
+    mode: Literal["count-only", "anon-5min", "pseudo-24h", "consent"] = "pseudo-24h"
+
+
+class Venue(Struct, frozen=True, forbid_unknown_fields=True):
+    """A museum: its plan, its devices, its rules. Dictionaries are in the order of the file."""
+
+    id: str
+    name: str
+    timezone: str
+    floors: dict[str, Floor]
+    zones: dict[str, Zone]
+    portals: dict[str, Portal]
+    counters: dict[str, Counter] = {}
+    receivers: dict[str, Receiver] = {}
+    queues: dict[str, Queue] = {}
+    rules: dict[str, Rule] = {}
+    routes: list[Route] = []
+    hours: list[Hours] = []
+    capacity: int = 0
+    lateness_s: float = 2.0
+    simulated: bool = False
+    privacy: Privacy = Privacy()
+
+
+def fingerprint(venue: Venue) -> str:
+    """Sixteen hex digits that change whenever anything in the venue does; kept in recordings and checkpoints."""
+    return hashlib.sha256(msgspec.json.encode(venue)).hexdigest()[:16]
