@@ -75,7 +75,10 @@ class Receiver(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Queue(Struct, frozen=True, forbid_unknown_fields=True):
-    """People waiting in a zone for `desks` service points. `device` names a sensor that measures the queue itself."""
+    """People waiting in a zone for `desks` service points.
+
+    device: the sensor that measures the queue itself, where there is one.
+    """
 
     zone: str
     desks: int
@@ -86,7 +89,7 @@ class Queue(Struct, frozen=True, forbid_unknown_fields=True):
 class Rule(Struct, frozen=True, forbid_unknown_fields=True):
     """When an episode is raised.
 
-    watches `zone` or `venue`: occupancy / capacity above `above`; cleared below `clear` (a fraction, 0.9 = 90 %).
+    watches `zone` or `venue`: occupancy / capacity above `above`; cleared below `clear` (0.9 = 90 %).
     watches `queue`: projected p90 wait in minutes. watches `device`: silent devices (limits unused).
     only: the subjects it applies to; empty means all of that kind.
     """
@@ -106,7 +109,7 @@ class Hours(Struct, frozen=True, forbid_unknown_fields=True):
 
     opens: str
     closes: str
-    days: list[int] = [0, 1, 2, 3, 4, 5, 6]
+    days: list[int] = msgspec.field(default_factory=lambda: list(range(7)))
 
 
 class Route(Struct, frozen=True, forbid_unknown_fields=True):
@@ -148,5 +151,5 @@ class Venue(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def fingerprint(venue: Venue) -> str:
-    """Sixteen hex digits that change whenever anything in the venue does; kept in recordings and checkpoints."""
+    """Sixteen hex digits that change whenever the venue does; kept in recordings and checkpoints."""
     return hashlib.sha256(msgspec.json.encode(venue)).hexdigest()[:16]
