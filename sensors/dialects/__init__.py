@@ -1,0 +1,11 @@
+"""Dialects of device families: pure, one module a family, in one table."""
+
+from sensors.dialects import espresense, native, xovis
+from sensors.dialects.port import Dialect
+
+#: The name a venue file uses -> the module that speaks it.
+DIALECTS: dict[str, Dialect] = {
+    "native": native,
+    "xovis": xovis,
+    "espresense": espresense,
+}

@@ -1,0 +1,132 @@
+"""Payload bytes to JSON values, and the few readings every JSON dialect needs. No input is trusted here."""
+
+import json
+import math
+from datetime import datetime
+from typing import Never
+
+import msgspec
+
+from flowmon.errors import Undecodable
+
+_BOM = b"\xef\xbb\xbf"
+#: The longest name a device may give anything; longer ones are noise or an attack on memory.
+NAME_MAX = 200
+#: JSON numbers are exact up to here in every language that may read them again.
+INTEGER_MAX = 2**53
+
+
+def document(payload: bytes) -> object:
+    """The one JSON value of a payload. Raises Undecodable."""
+    try:
+        return msgspec.json.decode(payload.removeprefix(_BOM))
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Undecodable(f"not JSON: {error}") from None
+    except RecursionError:
+        raise Undecodable("not JSON: nested too deeply") from None
+
+
+def documents(payload: bytes) -> list[object]:
+    """The JSON values of a payload that may hold several without a delimiter between. Raises Undecodable."""
+    try:
+        return [document(payload)]
+    except Undecodable as error:
+        if "trailing" not in error.reason:
+            raise
+    text = _text(payload)
+    found: list[object] = []
+    position = 0
+    try:
+        while position < len(text):
+            value, position = _decoder.raw_decode(text, position)
+            found.append(value)
+            while position < len(text) and text[position].isspace():
+                position += 1
+    except ValueError as error:
+        raise Undecodable(f"not JSON: {error}") from None
+    except RecursionError:
+        raise Undecodable("not JSON: nested too deeply") from None
+    return found
+
+
+def _text(payload: bytes) -> str:
+    try:
+        return payload.removeprefix(_BOM).decode().strip()
+    except UnicodeDecodeError:
+        raise Undecodable("not JSON: not UTF-8 text") from None
+
+
+def _no_constant(name: str) -> Never:
+    raise ValueError(f"{name} is no JSON number")
+
+
+_decoder = json.JSONDecoder(parse_constant=_no_constant)
+
+
+def table(value: object, what: str) -> dict[str, object]:
+    """`value` as a JSON object. Raises Undecodable naming `what`."""
+    if not isinstance(value, dict):
+        raise Undecodable(f"{what} is not a JSON object")
+    return value
+
+
+def rows(value: object, what: str) -> list[object]:
+    """`value` as a JSON array. Raises Undecodable naming `what`."""
+    if not isinstance(value, list):
+        raise Undecodable(f"{what} is not a JSON array")
+    return value
+
+
+def name(value: object, what: str) -> str:
+    """`value` as a name: text, or a whole number written out. Raises Undecodable."""
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= INTEGER_MAX:
+        return str(value)
+    if not isinstance(value, str) or not value or len(value) > NAME_MAX:
+        raise Undecodable(f"{what} is not a name of 1 to {NAME_MAX} characters")
+    return value
+
+
+def people(value: object, what: str) -> int:
+    """`value` as a number of people or crossings: whole, not negative. Raises Undecodable."""
+    count = number(value, what)
+    if count != int(count) or not 0 <= count <= INTEGER_MAX:
+        raise Undecodable(f"{what} is {value!r}, not a whole number from 0 on")
+    return int(count)
+
+
+def number(value: object, what: str) -> float:
+    """`value` as a finite number; numbers in quotes are refused. Raises Undecodable."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Undecodable(f"{what} is not a number")
+    if isinstance(value, int) and abs(value) > INTEGER_MAX:
+        raise Undecodable(f"{what} is beyond 2^53 and cannot be exact")
+    if not math.isfinite(value):
+        raise Undecodable(f"{what} is not finite")
+    return value
+
+
+def instant(value: object, what: str) -> float:
+    """A time as seconds UTC: from s, ms or µs told apart by magnitude, or from RFC 3339 text with an offset.
+
+    Years 1970 to 5138. A wrong clock (2000, 2099) is a valid time: judging it is the intake's work.
+    Raises Undecodable.
+    """
+    if isinstance(value, str):
+        return _rfc3339(value, what)
+    time = number(value, what)
+    for scale in (1.0, 1e3, 1e6):
+        if 0 <= time < 1e11 * scale:
+            return time / scale
+    raise Undecodable(f"{what} is {value!r}, not a time in s, ms or µs since 1970")
+
+
+def _rfc3339(text: str, what: str) -> float:
+    try:
+        moment = datetime.fromisoformat(text) if len(text) <= NAME_MAX else None
+        if moment is not None and moment.tzinfo is not None:
+            time = moment.timestamp()
+            if time >= 0:
+                return time
+    except (ValueError, OverflowError):
+        pass
+    raise Undecodable(f"{what} is {text[:40]!r}, not a time with an offset like 2026-11-24T09:00:00Z")

@@ -1,0 +1,143 @@
+"""flowmon's own dialect, for boards and programs written for it; also what the simulator speaks.
+
+Source: this project. Topic `flowmon/v1/<venue>/<device>/<what>`, QoS 1, a JSON object or an array of them. Its
+fields are those of the fact in `flowmon.facts` without `type`, `source` (the device of the topic) and `seen` (the
+gateway's clock). `counter` and `receiver` default to the device. `at` is required, in seconds (ms and µs are told
+apart by magnitude): without it a repeat could not be known as one. Only `status` may leave it out, because a last
+will is written before it happens.
+
+Count kinds: event, window and cumulative, as the device says.
+Pitfalls: numbers in quotes are refused, with the field named, because it is our own format; `status` is
+retained, so it may be old; a payload is decoded whole or not at all.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from flowmon.errors import Undecodable
+from flowmon.facts import (
+    Booked,
+    Count,
+    DesksOpen,
+    DeviceStatus,
+    Fact,
+    Interaction,
+    Presence,
+    QueueReading,
+    Served,
+    Sighting,
+    ZoneCount,
+)
+from sensors.dialects import bodies
+from sensors.dialects.port import Message, Outgoing
+
+PREFIX = "flowmon/v1"
+#: The word in the topic for each fact a device can tell.
+WHATS: dict[str, type[Fact]] = {
+    "count": Count,
+    "zone": ZoneCount,
+    "queue": QueueReading,
+    "sighting": Sighting,
+    "presence": Presence,
+    "served": Served,
+    "desks": DesksOpen,
+    "status": DeviceStatus,
+    "booked": Booked,
+    "interaction": Interaction,
+}
+_WORDS = {kind: what for what, kind in WHATS.items()}
+_OWNERS = {Count: "counter", Sighting: "receiver"}
+_TIMES = ("at", "start", "end", "expires")
+_PEOPLE = ("forward", "backward", "people", "length", "outflow", "desks")
+#: Last will of a device; the broker publishes it on the device's status topic, retained.
+LAST_WILL = b'{"health":"offline"}'
+
+
+def decode(message: Message, device: str) -> list[Fact]:
+    """See the port. The device of the topic is the source, whatever the route says."""
+    parts = message.topic.split("/")
+    if len(parts) != 5 or not parts[3]:
+        raise Undecodable(f"topic is not {PREFIX}/<venue>/<device>/<what>")
+    speaker, what = device or parts[3], parts[4]
+    kind = WHATS.get(what)
+    if kind is None:
+        raise Undecodable(f"topic ends in {what[:40]!r}; known are {', '.join(WHATS)}")
+    body = bodies.document(message.payload)
+    items = body if isinstance(body, list) else [body]
+    return [_fact(kind, bodies.table(item, what), bodies.name(speaker, "device"), message.seen) for item in items]
+
+
+def _fact(kind: type[Fact], fields: dict[str, object], device: str, seen: float) -> Fact:
+    known = dict(fields)
+    known.pop("type", None)
+    known["source"] = device
+    known["seen"] = seen
+    if (owner := _OWNERS.get(kind)) is not None:
+        known.setdefault(owner, device)
+    if kind is DeviceStatus:
+        known.setdefault("at", seen)
+    for field in _TIMES:
+        if field in known:
+            known[field] = bodies.instant(known[field], field)
+    try:
+        fact = msgspec.convert(known, kind)
+    except msgspec.ValidationError as error:
+        raise Undecodable(f"{_WORDS[kind]}: {error}") from None
+    _check(fact, known)
+    return fact
+
+
+def _check(fact: Fact, fields: dict[str, object]) -> None:
+    """What the types cannot say: ranges. Raises Undecodable."""
+    for field, value in fields.items():
+        if isinstance(value, str) and len(value) > bodies.NAME_MAX:
+            raise Undecodable(f"{field[:40]} is longer than {bodies.NAME_MAX} characters")
+        if field in _PEOPLE and value is not None:
+            bodies.people(value, field)
+        elif field == "seq":
+            bodies.number(value, field)
+    match fact:
+        case Count(kind="window") if not fact.start < fact.end:
+            raise Undecodable("count: a window needs start before end")
+        case Count() if not 0 <= fact.complete <= 1:
+            raise Undecodable("count: complete is a share from 0 to 1")
+        case Sighting() if not -200 <= fact.rssi_dbm <= 50:
+            raise Undecodable("sighting: rssi_dbm is out of -200..50")
+        case Presence() if not 0 <= fact.probability <= 1:
+            raise Undecodable("presence: probability is from 0 to 1")
+        case Booked() if not fact.start < fact.end:
+            raise Undecodable("booked: a slot needs start before end")
+        case _:
+            pass
+
+
+def encode(facts: Sequence[Fact], *, venue: str, device: str) -> list[Outgoing]:
+    """See the port: one message a kind of fact, in the order of first appearance; `status` is retained."""
+    told: dict[str, list[dict[str, object]]] = {}
+    for fact in facts:
+        what = _WORDS.get(type(fact))
+        if what is None:
+            raise ValueError(f"no device tells a {type(fact).__name__}")
+        if fact.source != device:
+            raise ValueError(f"{device} cannot speak for {fact.source}")
+        fields = msgspec.to_builtins(fact)
+        for field in ("type", "source", "seen"):
+            fields.pop(field, None)
+        owner = _OWNERS.get(type(fact))
+        if owner is not None and fields[owner] == device:
+            del fields[owner]
+        told.setdefault(what, []).append(fields)
+    return [
+        (
+            f"{PREFIX}/{venue}/{device}/{what}",
+            msgspec.json.encode(items[0] if len(items) == 1 else items),
+            what == "status",
+        )
+        for what, items in told.items()
+    ]
+
+
+def topics(venue: str) -> str:
+    """The filter a gateway listens to for a venue's own devices."""
+    return f"{PREFIX}/{venue}/#"

@@ -1,0 +1,185 @@
+"""Xovis 3D people counters, firmware 5, LOGICS agent over MQTT.
+
+Source: the vendor's OpenAPI `people-counter-v5-api.yaml` (eliona-smart-building-assistant/xovis-app, MIT) and
+the payloads of akenza-io/device-type-library types/xovis/PC2SV5 (MIT).
+
+Count kinds: `window` from line logics. States: `balance` of a zone logic -> ZoneCount, XLT_QUEUE_STATISTICS ->
+QueueReading. A line is its logic id. A zone or queue is its logic's name spelt as an id ("Foyer" -> `foyer`): name
+the logic in the sensor after the zone or queue of the venue file.
+
+Pitfalls:
+* `fw-male`, `fw-age`, `fw-mask` … are parts of `fw`, never to be added to it: only exact names count.
+  Count names can be changed in the sensor; the aliases known here are below.
+* `sensor_info` is absent when the agent's meta data is NONE: the route must name the device then.
+* `from`/`to` are RFC 3339, ms or s, by agent option. A re-push (TIME_RANGE, retry) can be weeks old; its
+  identity is the window, so a repeat is a no-op downstream.
+* `samples` / `samples_expected` is how much of the window was seen.
+* Raw streams hold JSON documents one after the other; `connection_test` means nothing; DUMMY_DATA triggered by hand
+  is not marked by the sensor and cannot be told from counts: do not press that button on a live agent.
+* `balance` can be negative: that is no number of people but a fault of the sensor, and is told as one.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from flowmon.errors import Undecodable
+from flowmon.facts import Count, DeviceStatus, Fact, QueueReading, ZoneCount
+from sensors.dialects import bodies
+from sensors.dialects.port import Message, Outgoing
+
+FORWARD = frozenset({"fw", "forward"})
+BACKWARD = frozenset({"bw", "backward", "reverse"})
+_QUEUE = "XLT_QUEUE_STATISTICS"
+_OTHERS = ("live_data", "status_data", "wifi_bt_data", "recording_data")
+
+Counts = dict[str, object]
+
+
+def decode(message: Message, device: str) -> list[Fact]:
+    """See the port."""
+    facts: list[Fact] = []
+    for body in bodies.documents(message.payload):
+        for envelope in body if isinstance(body, list) else [body]:
+            facts += _envelope(bodies.table(envelope, "envelope"), device, message.seen)
+    return facts
+
+
+def _envelope(envelope: Counts, device: str, seen: float) -> list[Fact]:
+    if "connection_test" in envelope:
+        return []
+    if "logics_data" not in envelope:
+        other = next((name for name in _OTHERS if name in envelope), "no logics_data")
+        raise Undecodable(f"xovis: {other}; only the LOGICS agent is read, set the agent's type to it")
+    data = bodies.table(envelope["logics_data"], "logics_data")
+    info = bodies.table(data.get("sensor_info") or {}, "sensor_info")
+    source = bodies.name(info["serial_number"], "serial_number") if "serial_number" in info else device
+    if not source:
+        raise Undecodable("xovis: no sensor_info; name the device on its route, or switch meta data on in the agent")
+    simulated = envelope.get("simulated") is True
+    facts: list[Fact] = []
+    unread: list[str] = []
+    for item in bodies.rows(data.get("logics", []), "logics"):
+        logic = bodies.table(item, "logic")
+        found = list(_logic(logic, source, seen, simulated))
+        if not found and bodies.rows(logic.get("records", []), "records"):
+            unread.append(str(logic.get("info", logic.get("name")))[:40])
+        facts += found
+    if unread and not facts:
+        raise Undecodable(f"xovis: no line, zone or queue counts in {', '.join(unread[:5])}")
+    return facts
+
+
+def _logic(logic: Counts, source: str, seen: float, simulated: bool) -> Iterator[Fact]:
+    line = bodies.name(logic.get("id"), "logic id")
+    title = logic.get("name")
+    place = (_slug(title) if isinstance(title, str) else "") or line
+    for item in bodies.rows(logic.get("records", []), "records"):
+        record = bodies.table(item, "record")
+        start, end = bodies.instant(record.get("from"), "from"), bodies.instant(record.get("to"), "to")
+        if not start < end:
+            raise Undecodable("xovis: a record needs from before to")
+        teller = {"at": end, "source": source, "seen": seen, "simulated": simulated}
+        counts = dict(_named(record))
+        if logic.get("info") == _QUEUE:
+            yield _queue(counts, teller | {"queue": place, "start": start, "end": end})
+        elif names := [name for name in counts if name in FORWARD | BACKWARD]:
+            yield _line(counts, names, _complete(record), teller | {"line": line, "start": start, "end": end})
+        elif "balance" in counts:
+            yield _balance(counts["balance"], place, teller)
+
+
+def _queue(counts: Counts, told: dict[str, Any]) -> QueueReading:
+    wait = counts.get("queueing-time")
+    return QueueReading(
+        length=_people(counts, "queue-length"),
+        outflow=_people(counts, "outflow"),
+        wait_s=None if wait is None else float(bodies.number(wait, "queueing-time")),
+        **told,
+    )
+
+
+def _line(counts: Counts, names: list[str], complete: float, told: dict[str, Any]) -> Count:
+    forward = sum(bodies.people(counts[name], name) for name in names if name in FORWARD)
+    backward = sum(bodies.people(counts[name], name) for name in names if name in BACKWARD)
+    return Count(counter=told["source"], kind="window", forward=forward, backward=backward, complete=complete, **told)
+
+
+def _named(record: Counts) -> Iterator[tuple[str, object]]:
+    for item in bodies.rows(record.get("counts", []), "counts"):
+        count = bodies.table(item, "count")
+        yield bodies.name(count.get("name"), "count name").lower(), count.get("value")
+
+
+def _people(counts: Counts, name: str) -> int | None:
+    return bodies.people(counts[name], name) if name in counts else None
+
+
+def _complete(record: Counts) -> float:
+    if "samples" not in record or "samples_expected" not in record:
+        return 1.0
+    expected = bodies.people(record["samples_expected"], "samples_expected")
+    return min(1.0, bodies.people(record["samples"], "samples") / expected) if expected else 0.0
+
+
+def _balance(value: object, zone: str, told: dict[str, Any]) -> ZoneCount | DeviceStatus:
+    if (balance := bodies.number(value, "balance")) < 0:
+        reason = f"balance of {zone} is {balance:g}: reset the zone counter in the sensor"
+        return DeviceStatus(health="fault", reason=reason, **told)
+    return ZoneCount(zone=zone, people=bodies.people(value, "balance"), **told)
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text[: bodies.NAME_MAX].lower()).strip("-")
+
+
+def encode(facts: Sequence[Fact], *, venue: str, device: str) -> list[Outgoing]:
+    """See the port: one envelope on `xovis/<venue>/<device>`, one logic a fact; states cover the last 60 s."""
+    if not facts:
+        return []
+    if len({fact.simulated for fact in facts}) > 1:
+        raise ValueError("simulated and real facts in one xovis envelope")
+    envelope: dict[str, object] = {
+        "logics_data": {
+            "package_info": {"version": "5.0", "id": 1, "agent_id": 1001},
+            "sensor_info": {"serial_number": device, "type": "SINGLE_SENSOR"},
+            "logics": [_to_logic(fact, device) for fact in facts],
+        }
+    }
+    if facts[0].simulated:
+        envelope["simulated"] = True
+    return [(f"xovis/{venue}/{device}", msgspec.json.encode(envelope), False)]
+
+
+def _to_logic(fact: Fact, device: str) -> dict[str, object]:
+    if fact.source != device:
+        raise ValueError(f"{device} cannot speak for {fact.source}")
+    match fact:
+        case Count(kind="window"):
+            record = _to_record(fact.start, fact.end, {"fw": fact.forward, "bw": fact.backward})
+            record["samples"], record["samples_expected"] = round(fact.complete * 60), 60
+            return _named_logic(fact.line, f"Line {fact.line}", "XLT_LINE_IN_OUT_COUNT", record)
+        case ZoneCount():
+            record = _to_record(fact.at - 60, fact.at, {"balance": fact.people})
+            return _named_logic(fact.zone, fact.zone, "XLT_ZONE_OCCUPANCY_COUNT", record)
+        case QueueReading():
+            measured = {"queue-length": fact.length, "outflow": fact.outflow, "queueing-time": fact.wait_s}
+            known = {name: value for name, value in measured.items() if value is not None}
+            record = _to_record(fact.start or fact.at - 60, fact.end or fact.at, known)
+            return _named_logic(fact.queue, fact.queue, _QUEUE, record)
+        case _:
+            raise ValueError(f"a xovis sensor tells no {type(fact).__name__}, and counts only windows")
+
+
+def _named_logic(line: str, title: str, info: str, record: dict[str, object]) -> dict[str, object]:
+    return {"id": int(line) if line.isdecimal() else line, "name": title, "info": info, "records": [record]}
+
+
+def _to_record(start: float, end: float, counts: dict[str, int] | dict[str, int | float]) -> dict[str, object]:
+    return {
+        "from": round(start * 1000),
+        "to": round(end * 1000),
+        "counts": [{"id": n, "name": name, "value": value} for n, (name, value) in enumerate(counts.items(), 1)],
+    }
