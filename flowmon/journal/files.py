@@ -68,6 +68,7 @@ class FileJournal:
 
     folder: made when absent. venues: those that can be written. simulated: marks the headers.
     keep_days: segments that ended longer ago are removed when a new one begins; None keeps everything.
+    log: what writes the bytes; tests give one whose disk is full.
     Raises JournalError when another process writes here, or the folder cannot be used.
     """
 
@@ -80,6 +81,7 @@ class FileJournal:
         simulated: bool = False,
         segment_bytes: int = SEGMENT_BYTES,
         keep_days: float | None = None,
+        log: type[Log] = Log,
     ) -> None:
         clock = clock or Clock()
         self._closed = False
@@ -87,7 +89,7 @@ class FileJournal:
         try:
             self._writing = {
                 venue.id: _Writing(
-                    Log(
+                    log(
                         folder / venue.id,
                         venue,
                         clock=clock,
