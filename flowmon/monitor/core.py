@@ -1,1 +1,426 @@
-"""The whole product, pure: facts in, findings out."""
+"""The whole product, pure: `Monitor(venue).apply(fact) -> list[Finding]`.
+
+Order within a tick: intake lets the crossings go that the watermark has passed; occupancy, flows, queues and visits
+close on them; health judges the devices; alerts judge the closed numbers. Between ticks a crossing moves the shown
+number at once (a provisional state); nothing else decides before the watermark.
+
+A record is applied whole, so `(venue, offset)` names a state exactly. Data never raises: it becomes `Rejected`.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from flowmon.facts import (
+    Acknowledged,
+    Booked,
+    Count,
+    DesksOpen,
+    DeviceStatus,
+    Fact,
+    Interaction,
+    Presence,
+    QueueReading,
+    Recounted,
+    RuleChanged,
+    Served,
+    Shelved,
+    Sighting,
+    Tick,
+    ZoneCount,
+)
+from flowmon.findings import Correction, Finding, Quality, QueueState, Rejected, VenueState, ZoneState
+from flowmon.monitor.alerts import Alerts, AlertsState, Measure
+from flowmon.monitor.flows import Flows, FlowsState
+from flowmon.monitor.health import Health, HealthState
+from flowmon.monitor.intake import Crossing, Intake, IntakeState, Refused
+from flowmon.monitor.occupancy import Occupancy, OccupancyState
+from flowmon.monitor.queues import Queues, QueuesState
+from flowmon.monitor.visits import Visits, VisitsState
+from flowmon.names import OUTSIDE
+from flowmon.venue.model import Venue, fingerprint
+
+VERSION = 1
+REPEAT_S = 10.0  # every state is told at least this often, so that its age is known
+STEP_MAX_S = 60.0  # ticks that are further apart were missed, not lived through
+REFUSALS_REPEAT_S = 60.0
+REFUSALS_MAX = 1_000
+
+
+class MonitorState(Struct):
+    """Everything a monitor remembers, as plain versioned data."""
+
+    version: int
+    fingerprint: str
+    simulated: bool
+    intake: IntakeState
+    occupancy: OccupancyState
+    flows: FlowsState
+    queues: QueuesState
+    visits: VisitsState
+    health: HealthState
+    alerts: AlertsState
+    told: dict[str, ZoneState]
+    told_venue: VenueState | None
+    refusals: dict[str, float]
+
+
+class Monitor:
+    """One venue."""
+
+    def __init__(self, venue: Venue, state: MonitorState | None = None) -> None:
+        self.venue = venue
+        self._intake = Intake(venue, state.intake if state else None)
+        self._occupancy = Occupancy(venue, state.occupancy if state else None)
+        self._flows = Flows(venue, state.flows if state else None)
+        self._queues = Queues(venue, state.queues if state else None)
+        self._visits = Visits(state.visits if state else None)
+        self._health = Health(venue, state.health if state else None)
+        self._alerts = Alerts(venue, state.alerts if state else None)
+        self._simulated = state.simulated if state else venue.simulated
+        self._told: dict[str, ZoneState] = state.told if state else {}
+        self._told_venue = state.told_venue if state else None
+        self._refusals: dict[str, float] = state.refusals if state else {}
+        self._touched: set[str] = set()
+        self._occupancy.wait_again(self._intake.state.pending)
+        self._learn: dict[type[Any], Callable[[Any], Sequence[Finding]]] = {
+            Count: self._count,
+            Tick: self._tick,
+            DeviceStatus: self._status,
+            Presence: self._presence,
+            Served: self._served,
+            DesksOpen: self._desks_open,
+            QueueReading: self._queue_reading,
+            ZoneCount: self._zone_count,
+            Recounted: self._recounted,
+            Acknowledged: self._acknowledged,
+            Shelved: self._shelved,
+            RuleChanged: self._rule_changed,
+            Booked: self._kept,
+            Interaction: self._kept,
+            Sighting: self._sighting,
+        }
+
+    def apply(self, fact: Fact) -> list[Finding]:
+        """What follows from one fact. Never raises for data."""
+        return self.apply_record((fact,))
+
+    def apply_record(self, record: Sequence[Fact]) -> list[Finding]:
+        """What follows from one journal record, taken as a whole: a number moved twice is told once."""
+        findings: list[Finding] = []
+        for fact in record:
+            if fact.simulated and not self._simulated:
+                self._simulated = True
+            try:
+                findings += self._learn[type(fact)](fact)
+            except Refused as refused:
+                findings += self._refuse(fact, str(refused))
+        if self._touched:
+            findings += self._provisional()
+        return [self._marked(f) for f in findings] if self._simulated else findings
+
+    def current(self) -> list[Finding]:
+        """The latest state of every subject: fills a feed that starts."""
+        at = self._intake.watermark
+        if at == float("-inf"):
+            return []
+        findings: list[Finding] = [self._zone_state(zone, at) for zone in self.venue.zones]
+        findings.append(self._venue_state(at))
+        findings += [self._queue_state(queue, at) for queue in self.venue.queues]
+        findings += [self._health.device_state(device, at) for device in self._health.devices]
+        findings += self._alerts.open_episodes(at)
+        return [self._marked(f) for f in findings] if self._simulated else findings
+
+    def snapshot(self) -> bytes:
+        """Everything remembered, as versioned MessagePack; the venue's fingerprint is part of it."""
+        return msgspec.msgpack.encode(
+            MonitorState(
+                version=VERSION,
+                fingerprint=fingerprint(self.venue),
+                simulated=self._simulated,
+                intake=self._intake.state,
+                occupancy=self._occupancy.save(),
+                flows=self._flows.state,
+                queues=self._queues.state,
+                visits=self._visits.state,
+                health=self._health.state,
+                alerts=self._alerts.state,
+                told=self._told,
+                told_venue=self._told_venue,
+                refusals=self._refusals,
+            )
+        )
+
+    @classmethod
+    def restore(cls, venue: Venue, data: bytes) -> "Monitor":
+        """Go on from a snapshot. Raises ValueError when it belongs to another version or venue file."""
+        try:
+            state = msgspec.msgpack.decode(data, type=MonitorState)
+        except msgspec.MsgspecError as error:
+            raise ValueError(f"the snapshot cannot be read: rebuild from the journal ({error})") from error
+        if state.version != VERSION or state.fingerprint != fingerprint(venue):
+            raise ValueError("the snapshot belongs to another version or venue file: rebuild from the journal")
+        return cls(venue, state)
+
+    # One method for each kind of fact.
+
+    def _count(self, fact: Count) -> Sequence[Finding]:
+        self._hear(fact)
+        self._intake.counter_of(fact)
+        if not self._intake.is_new(fact):
+            return ()
+        at = self._when(fact)
+        crossing = self._intake.take(fact, at)
+        if crossing is not None:
+            self._touched |= self._occupancy.wait(crossing)
+        return ()
+
+    def _tick(self, fact: Tick) -> Sequence[Finding]:
+        last = self._intake.state.now
+        if not fact.at > last:  # two leaders may tick the same second; NaN is no time either
+            return ()
+        step = min(fact.at - last, STEP_MAX_S)
+        ripe = self._intake.advance(fact.at)
+        return self._close(ripe, self._intake.watermark, step)
+
+    def _status(self, fact: DeviceStatus) -> Sequence[Finding]:
+        if self._intake.is_new(fact):
+            self._when(fact)
+            self._health.status(fact, self._intake.state.now)
+        return ()
+
+    def _presence(self, fact: Presence) -> Sequence[Finding]:
+        if fact.zone not in self.venue.zones:
+            raise Refused(f"there is no zone {fact.zone!r} in the venue file")
+        if self._intake.is_new(fact):
+            self._touched |= self._visits.learn(fact, self._when(fact))
+        return ()
+
+    def _served(self, fact: Served) -> Sequence[Finding]:
+        queue = self._queue_of(fact.queue)
+        if not 0 < fact.people <= 1_000:
+            raise Refused(f"{fact.people} people served at once is not possible: check the desk")
+        if self._intake.is_new(fact):
+            self._hear(fact)
+            self._queues.served(queue, fact, self._when(fact))
+        return ()
+
+    def _desks_open(self, fact: DesksOpen) -> Sequence[Finding]:
+        queue = self._queue_of(fact.queue)
+        if not 0 <= fact.desks <= 1_000:
+            raise Refused(f"{fact.desks} open desks are not possible")
+        if self._intake.is_new(fact):
+            self._queues.desks_open(queue, fact)
+        return ()
+
+    def _queue_reading(self, fact: QueueReading) -> Sequence[Finding]:
+        queue = self._queue_of(fact.queue)
+        if self._intake.is_new(fact):
+            self._hear(fact)
+            self._queues.reading(queue, fact, self._when(fact))
+        return ()
+
+    def _zone_count(self, fact: ZoneCount) -> Sequence[Finding]:
+        self._known_zone(fact.zone, fact.people)
+        if not self._intake.is_new(fact) or fact.historical:
+            return ()
+        self._hear(fact)
+        at = self._when(fact)
+        before, after = self._occupancy.observe(fact.zone, fact.people, at)
+        self._touched |= {fact.zone, OUTSIDE}
+        if abs(after - before) < 2.0:
+            return ()
+        return (Correction(at=at, zone=fact.zone, before=before, after=after, reason="zone-sensor", by=fact.source),)
+
+    def _recounted(self, fact: Recounted) -> Sequence[Finding]:
+        self._known_zone(fact.zone, fact.people)
+        if not self._intake.is_new(fact):
+            return ()
+        before, after = self._occupancy.recount(fact.zone, fact.people, fact.at)
+        self._touched |= {fact.zone, OUTSIDE}
+        return (
+            Correction(
+                at=fact.at,
+                zone=fact.zone,
+                before=round(before, 2),
+                after=round(after, 2),
+                reason="recount",
+                by=fact.by,
+                note=fact.note,
+                cause=fact.command,
+            ),
+        )
+
+    def _acknowledged(self, fact: Acknowledged) -> Sequence[Finding]:
+        return (self._alerts.acknowledge(fact, fact.at),) if self._intake.is_new(fact) else ()
+
+    def _shelved(self, fact: Shelved) -> Sequence[Finding]:
+        return (self._alerts.shelve(fact, fact.at),) if self._intake.is_new(fact) else ()
+
+    def _rule_changed(self, fact: RuleChanged) -> Sequence[Finding]:
+        if self._intake.is_new(fact):
+            self._alerts.change_rule(fact)
+        return ()
+
+    def _kept(self, fact: Booked | Interaction) -> Sequence[Finding]:
+        """Bookings and interactions are kept in the journal for the models that learn from them."""
+        self._intake.is_new(fact)
+        return ()
+
+    def _sighting(self, fact: Sighting) -> Sequence[Finding]:
+        raise Refused(f"{type(fact).__name__} does not belong in a venue's journal: send it to the sightings topic")
+
+    # What a tick closes.
+
+    def _close(self, ripe: list[Crossing], at: float, step: float) -> list[Finding]:
+        findings: list[Finding] = []
+        now = self._intake.state.now
+        findings += self._health.close(now)
+        emptied = self._occupancy.empty_if_closed(at)
+        if emptied:
+            self._queues.forget()
+        findings += emptied
+        blind = self._health.blind_counters()
+        findings += self._occupancy.close(ripe, self._intake.state.pending, blind, at, step)
+        findings += self._flows.close(ripe, at)
+        self._queues.close(ripe, at)
+        findings += self._visits.close(at)
+        return findings + self._tell(at) + self._judge(at, now)
+
+    def _tell(self, at: float) -> list[Finding]:
+        """Closed states that changed, and every state once in ten seconds."""
+        told: list[Finding] = []
+        repeat = at // REPEAT_S != (at - 1.0) // REPEAT_S
+        for zone in self.venue.zones:
+            state = self._zone_state(zone, at)
+            last = self._told.get(zone)
+            if repeat or last is None or _differs(state, last):
+                self._told[zone] = state
+                told.append(state)
+        venue = self._venue_state(at)
+        if repeat or self._told_venue is None or _differs(venue, self._told_venue):
+            self._told_venue = venue
+            told.append(venue)
+        if repeat or told:
+            told += [self._queue_state(queue, at) for queue in self.venue.queues]
+        return told
+
+    def _judge(self, at: float, now: float) -> list[Finding]:
+        changed: list[Finding] = []
+        zones = [
+            Measure(zone, s.occupancy, float(s.capacity), s.quality)
+            for zone, s in ((zone, self._zone_state(zone, at)) for zone in self.venue.zones)
+        ]
+        changed += self._alerts.close("zone", zones, at)
+        venue = self._venue_state(at)
+        changed += self._alerts.close(
+            "venue", [Measure("venue", venue.occupancy, float(venue.capacity), venue.quality)], at
+        )
+        queues = [(queue, self._queue_state(queue, at)) for queue in self.venue.queues]
+        changed += self._alerts.close(
+            "queue",
+            [Measure(q, None if s.wait_p90_s is None else s.wait_p90_s / 60.0, 1.0, s.quality) for q, s in queues],
+            at,
+        )
+        changed += self._alerts.close("device", [self._silence(device, now) for device in self._health.devices], at)
+        return changed
+
+    def _silence(self, device: str, now: float) -> Measure:
+        known = self._health.state.devices[device]
+        if known.health != "silent":
+            return Measure(device, 0.0, 1.0, "good")
+        return Measure(device, max(1.0, now - known.since), 1.0, "good")
+
+    def _provisional(self) -> list[Finding]:
+        """The shown number of what crossings have just moved."""
+        touched, self._touched = self._touched, set()
+        at = self._intake.state.now
+        if at == float("-inf"):
+            return []
+        told: list[Finding] = [self._zone_state(z, at, provisional=True) for z in self.venue.zones if z in touched]
+        if OUTSIDE in touched:
+            told.append(self._venue_state(at, provisional=True))
+        return told
+
+    # What is said of each subject.
+
+    def _zone_state(self, zone: str, at: float, *, provisional: bool = False) -> ZoneState:
+        some_blind, all_blind = self._health.blinded(zone)
+        return self._occupancy.zone_state(
+            zone,
+            at,
+            quality="stale" if some_blind else "good",
+            flows=self._flows.rates(zone, self._intake.watermark),
+            beacons=self._visits.inside(zone),
+            unknown=all_blind,
+            provisional=provisional,
+        )
+
+    def _venue_state(self, at: float, *, provisional: bool = False) -> VenueState:
+        blind = self._health.blind_counters()
+        outer: Quality = "stale" if any(self._leads_outside(counter) for counter in blind) else "good"
+        return self._occupancy.venue_state(
+            at, quality=outer, flows=self._flows.venue_rates(self._intake.watermark), provisional=provisional
+        )
+
+    def _queue_state(self, queue: str, at: float) -> QueueState:
+        zone = self.venue.queues[queue].zone
+        some_blind, _ = self._health.blinded(zone)
+        return self._queues.queue_state(queue, at, self._occupancy.people(zone), "stale" if some_blind else "good")
+
+    def _leads_outside(self, counter: str) -> bool:
+        return OUTSIDE in self.venue.portals[self.venue.counters[counter].portal].between
+
+    # What every fact goes through.
+
+    def _hear(self, fact: Fact) -> None:
+        self._health.heard(fact.source, self._intake.state.now)
+
+    def _when(self, fact: Fact) -> float:
+        at, reason = self._intake.when(fact)
+        if fact.seen and not fact.historical:
+            skew = self._intake.skewed(fact.source, fact.seen - fact.at) if reason else fact.seen - fact.at
+            self._health.clock(fact.source, skew, reason)
+        return at
+
+    def _queue_of(self, name: str) -> str:
+        queue = self._queues.resolve(name)
+        if queue is None:
+            raise Refused(f"no queue in the venue file is or has device {name!r}: add it under [queues]")
+        return queue
+
+    def _known_zone(self, zone: str, people: int) -> None:
+        if zone not in self.venue.zones:
+            raise Refused(f"unknown: there is no zone {zone!r} in the venue file")
+        if not 0 <= people <= 100_000:
+            raise Refused(f"invalid: {people} people in one zone are not possible")
+
+    def _refuse(self, fact: Fact, reason: str) -> list[Finding]:
+        """The reject of a fact; the same complaint about the same source is told once a minute."""
+        now = self._intake.state.now
+        cause = getattr(fact, "command", "")
+        name = f"{fact.source}|{reason[:40]}"
+        if not cause:
+            if now - self._refusals.get(name, float("-inf")) < REFUSALS_REPEAT_S:
+                return []
+            if len(self._refusals) >= REFUSALS_MAX:
+                del self._refusals[next(iter(self._refusals))]
+            self._refusals[name] = now
+        return [Rejected(at=fact.at, source=fact.source, reason=reason, cause=cause)]
+
+    @staticmethod
+    def _marked(finding: Finding) -> Finding:
+        return finding if finding.simulated else msgspec.structs.replace(finding, simulated=True)
+
+
+def _differs(new: ZoneState | VenueState, old: ZoneState | VenueState) -> bool:
+    """Whether a reader would see another number, level or quality."""
+    return (new.occupancy, new.level, new.quality, new.inflow, new.outflow) != (
+        old.occupancy,
+        old.level,
+        old.quality,
+        old.inflow,
+        old.outflow,
+    )

@@ -1,0 +1,158 @@
+"""Which devices can be believed: silent, faulty, or with a clock that lies; and what each of them blinds.
+
+Proof of life is anything a device says, at the time of the tick after which it was heard (never its own clock).
+A device is silent when nothing came for `silent_after_s`; its last will makes it silent at once.
+"""
+
+from msgspec import Struct, field
+
+from flowmon.facts import DeviceStatus
+from flowmon.findings import DeviceHealthState, DeviceState
+from flowmon.names import OUTSIDE
+from flowmon.venue.model import Venue
+
+REPEAT_S = 60.0
+
+
+class Device(Struct):
+    """What is known of one device. `heard`: tick of the last word, None when it never spoke."""
+
+    health: DeviceHealthState = "unknown"
+    since: float = 0.0
+    reason: str = ""
+    heard: float | None = None
+    told: float = -1e18
+    skew: float | None = None
+    clock: str = ""
+
+
+class HealthState(Struct):
+    """born: first tick; devices by the name they publish under."""
+
+    born: float | None = None
+    devices: dict[str, Device] = field(default_factory=dict)
+
+
+class Health:
+    """Every configured counter and receiver of a venue."""
+
+    def __init__(self, venue: Venue, state: HealthState | None = None) -> None:
+        self.state = state or HealthState()
+        self._silent_after: dict[str, float] = {}
+        self._kind: dict[str, str] = {}
+        self._zones: dict[str, list[str]] = {}
+        self._counters: dict[str, list[str]] = {}
+        for name, counter in venue.counters.items():
+            device = counter.device or name
+            blinded = [zone for zone in venue.portals[counter.portal].between if zone != OUTSIDE]
+            self._add(device, "counter", counter.silent_after_s, blinded)
+            self._counters.setdefault(device, []).append(name)
+        for name, receiver in venue.receivers.items():
+            self._add(receiver.device or name, "receiver", receiver.silent_after_s, [receiver.zone])
+        self._watchers: dict[str, list[str]] = {}
+        for device, kind in self._kind.items():
+            if kind == "counter":
+                for zone in self._zones[device]:
+                    self._watchers.setdefault(zone, []).append(device)
+
+    def heard(self, source: str, now: float) -> None:
+        """A device said something between the tick `now` and the next."""
+        device = self.state.devices.get(source)
+        if device is not None:
+            device.heard = now
+
+    def clock(self, source: str, skew_s: float, reason: str) -> None:
+        """What its time stamps say of a device's clock; reason '' when it can be believed."""
+        device = self.state.devices.get(source)
+        if device is not None:
+            device.skew, device.clock = round(skew_s, 1), reason
+
+    def status(self, fact: DeviceStatus, now: float) -> None:
+        """A device's own word: a fault stays until it says it is online."""
+        device = self.state.devices.get(fact.source)
+        if device is None:
+            return
+        match fact.health:
+            case "online":
+                device.heard, device.reason = now, ""
+                if device.health == "fault":
+                    self._turn(device, "good", "", now)
+            case "offline":
+                device.heard = None
+                self._turn(device, "silent", fact.reason or "last will: the connection to the broker was lost", now)
+            case "fault":
+                device.heard = now
+                self._turn(device, "fault", fact.reason or "the device reports a fault", now)
+
+    def close(self, now: float) -> list[DeviceState]:
+        """Judge every device at a tick; returns those that changed, and each one once a minute."""
+        if self.state.born is None:
+            self.state.born = now
+        told = []
+        for name, device in self.state.devices.items():
+            before = device.health
+            self._judge(name, device, now)
+            if device.health != before or now - device.told >= REPEAT_S:
+                device.told = now
+                told.append(self.device_state(name, now))
+        return told
+
+    def device_state(self, name: str, at: float) -> DeviceState:
+        """What is said of one device."""
+        device = self.state.devices[name]
+        return DeviceState(
+            at=at,
+            device=name,
+            kind="counter" if self._kind[name] == "counter" else "receiver",
+            health=device.health,
+            since=device.since,
+            reason=device.reason or device.clock,
+            last_at=device.heard,
+            zones=self._zones[name] if device.health in {"silent", "fault"} else [],
+            clock_skew_s=device.skew,
+        )
+
+    @property
+    def devices(self) -> list[str]:
+        """Names of all configured devices."""
+        return list(self.state.devices)
+
+    def blind_counters(self) -> set[str]:
+        """Counters (by their name in the venue file) that do not see at present."""
+        return {
+            counter
+            for name, device in self.state.devices.items()
+            if device.health in {"silent", "fault"}
+            for counter in self._counters.get(name, [])
+        }
+
+    def blinded(self, zone: str) -> tuple[bool, bool]:
+        """Whether (any, all) of the counters of a zone do not see at present."""
+        watchers = self._watchers.get(zone, [])
+        blind = [self.state.devices[name].health in {"silent", "fault"} for name in watchers]
+        return any(blind), bool(blind) and all(blind)
+
+    def _add(self, device: str, kind: str, silent_after: float, zones: list[str]) -> None:
+        self._kind[device] = kind
+        self._silent_after[device] = max(silent_after, self._silent_after.get(device, 0.0))
+        known = self._zones.setdefault(device, [])
+        known += [zone for zone in zones if zone not in known]
+        self.state.devices.setdefault(device, Device())
+
+    def _judge(self, name: str, device: Device, now: float) -> None:
+        limit = self._silent_after[name]
+        born = self.state.born if self.state.born is not None else now
+        if device.heard is None:
+            if device.health == "unknown" and now - born > limit:
+                self._turn(device, "silent", "never heard since the start: check its power, network and topic", now)
+        elif now - device.heard > limit:
+            if device.health != "fault":
+                self._turn(device, "silent", f"nothing heard for {limit:.0f} s", device.heard)
+        elif device.health in {"unknown", "silent"}:
+            self._turn(device, "good", "", now)
+
+    @staticmethod
+    def _turn(device: Device, health: DeviceHealthState, reason: str, since: float) -> None:
+        if device.health != health:
+            device.since = since
+        device.health, device.reason = health, reason

@@ -1,0 +1,293 @@
+"""How many people are in every zone: the estimator's places are zones, its door-directions are counters.
+
+Theory of operation
+    The venue is a graph; `outside` is one of its places, so every crossing takes people from one place to another and
+    the sum over all places never changes. Column 2k of the incidence is the forward direction of counter k, 2k + 1
+    its backward direction. Counters that share a portal watch the same crossings, so each gets an equal share
+    (two halves of a wide door are two portals).
+
+    Two numbers are kept for a zone: the closed one, which the estimator gives at the watermark, and what the crossings
+    still waiting will add to it. Their sum is shown at once; only the closed one decides about alerts.
+
+    Truth comes from people (recount), from sensors that see a whole area, and from the clock: an hour after closing
+    the venue is empty. What was left in the books then is explained as a correction, never dropped in silence.
+
+Failure mode: see `estimators.counts`. A zone all of whose counters are silent is unknown, and says so.
+"""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from msgspec import Struct, field
+
+from flowmon.estimators.counts import Array, Balance, BalanceState, interval
+from flowmon.estimators.rates import DecayedRate
+from flowmon.findings import Correction, Level, Quality, VenueState, ZoneState
+from flowmon.monitor.intake import Crossing
+from flowmon.names import OUTSIDE
+from flowmon.venue.graph import other_side
+from flowmon.venue.model import Venue
+from flowmon.venue.outline import area
+
+HIGH = 0.8  # share of the capacity from which a zone is called high
+TRUTH_LASTS_S = 86_400.0
+RATE_HALF_LIFE_S = 1_200.0
+EMPTY_AFTER_CLOSING_S = 3_600.0
+RECOUNT_SHARE = 0.02  # a person who counts a crowd is right to 2 % or one head
+
+
+class OccupancyState(Struct):
+    """truth: zone -> time of the last one; rates: people/s a door-direction; raw: plain in - out of a place."""
+
+    balance: BalanceState | None = None
+    truth: dict[str, float] = field(default_factory=dict)
+    rates: list[DecayedRate] = field(default_factory=list)
+    raw: list[int] = field(default_factory=list)
+    entered: int = 0
+    empty_at: float | None = None
+
+
+class Occupancy:
+    """People per zone and in the venue."""
+
+    def __init__(self, venue: Venue, state: OccupancyState | None = None) -> None:
+        self._venue = venue
+        self.zones = list(venue.zones)
+        self._index = {zone: i for i, zone in enumerate([*self.zones, OUTSIDE])}
+        self._column = {name: 2 * k for k, name in enumerate(venue.counters)}
+        self._area = [area(zone.outline) for zone in venue.zones.values()]
+        self._capacity = venue.capacity or sum(zone.capacity for zone in venue.zones.values())
+        incidence = self._incidence()
+        self._moves = [
+            [(int(z), float(incidence[z, d])) for z in np.flatnonzero(incidence[:, d])]
+            for d in range(incidence.shape[1])
+        ]
+        # Nobody told us how many are inside when the very first record is read.
+        prior = np.array([*(0.1 * zone.capacity for zone in venue.zones.values()), 0.1 * self._capacity])
+        self._balance = Balance(incidence, prior_sd=prior)
+        places, doors = incidence.shape
+        self.state = state or OccupancyState(
+            rates=[DecayedRate(RATE_HALF_LIFE_S) for _ in range(doors)], raw=[0] * places
+        )
+        if self.state.balance is not None:
+            self._balance.state = self.state.balance
+        self._waiting, self._raw_waiting = [0.0] * places, [0] * places
+        self._refresh()
+
+    def wait(self, crossing: Crossing) -> set[str]:
+        """A crossing arrived but is not closed yet: the shown number moves at once. Returns the places it touches."""
+        touched = set()
+        column = self._column[crossing.counter]
+        for direction, people in ((column, crossing.forward), (column + 1, crossing.backward)):
+            if people:
+                for place, share in self._moves[direction]:
+                    self._waiting[place] += share * people
+                    self._raw_waiting[place] += people if share > 0 else -people
+                    touched.add(self._name(place))
+        return touched
+
+    def wait_again(self, pending: list[Crossing]) -> None:
+        """Only these crossings are waiting now."""
+        self._waiting, self._raw_waiting = [0.0] * len(self._waiting), [0] * len(self._waiting)
+        for crossing in pending:
+            self.wait(crossing)
+
+    def close(
+        self, ripe: list[Crossing], pending: list[Crossing], blind: set[str], at: float, step_s: float
+    ) -> list[Correction]:
+        """Take in the crossings the watermark has passed; `pending` still wait, `blind` are silent counters.
+
+        Returns what was corrected so that no zone is below zero.
+        """
+        if not ripe and not blind:
+            return []
+        counts = np.zeros(2 * len(self._column))
+        for crossing in ripe:
+            column = self._column[crossing.counter]
+            counts[column] += crossing.forward
+            counts[column + 1] += crossing.backward
+            self._book(crossing)
+        for column in np.flatnonzero(counts).tolist():
+            self.state.rates[column].learn(float(counts[column]), at)
+        self.wait_again(pending)
+        corrections = self._balance.learn(counts, self._unseen(blind, at, step_s) if blind else None)
+        self._refresh()
+        return [
+            Correction(at=at, zone=self._name(place), before=before, after=after, reason="negative", by="balance")
+            for place, before, after in corrections
+        ]
+
+    def recount(self, zone: str, people: int, at: float) -> tuple[float, float]:
+        """A person counted a zone. Returns the number before and after."""
+        return self._anchor(zone, float(people), max(0.25, RECOUNT_SHARE * people), at)
+
+    def observe(self, zone: str, people: int, at: float) -> tuple[float, float]:
+        """A sensor saw `people` in the whole zone, right to a tenth or two heads. Returns before and after."""
+        return self._anchor(zone, float(people), max(2.0, 0.1 * people), at)
+
+    def empty_if_closed(self, at: float) -> list[Correction]:
+        """An hour after closing nobody is left: the books are set to zero once a night, and what was left is told."""
+        if not self._venue.hours:
+            return []
+        if self.state.empty_at is None:
+            self.state.empty_at = _known_empty(self._venue, at) or _next_empty(self._venue, at)
+        if at < self.state.empty_at:
+            return []
+        self.state.empty_at = _next_empty(self._venue, at)
+        self.state.truth = dict.fromkeys(self.zones, at)
+        self.state.entered = 0
+        self.state.raw = [0] * len(self.state.raw)
+        residual = self._balance.empty()
+        self._refresh()
+        return [
+            Correction(at=at, zone=self._name(place), before=before, after=0.0, reason="closing", by="hours")
+            for place, before in residual
+            if abs(before) >= 0.5
+        ]
+
+    def people(self, zone: str) -> tuple[float, float]:
+        """Closed number of a zone and its standard deviation."""
+        place = self._index[zone]
+        return self._value[place], self._sd[place]
+
+    def zone_state(self, zone: str, at: float, *, quality: Quality, flows: tuple[float, float], beacons: int,
+                   unknown: bool, provisional: bool) -> ZoneState:  # fmt: skip
+        """What is said of a zone; `unknown` withdraws the number."""
+        place = self._index[zone]
+        capacity = self._venue.zones[zone].capacity
+        shown = max(0.0, self._value[place] + self._waiting[place])
+        lo, hi = interval(shown, self._sd[place])
+        truth = self.state.truth.get(zone)
+        return ZoneState(
+            at=at,
+            zone=zone,
+            occupancy=None if unknown else round(shown, 2),
+            lo=0.0 if unknown else round(lo, 2),
+            hi=float(capacity) if unknown else round(hi, 2),
+            capacity=capacity,
+            density=None if unknown or not self._area[place] else round(shown / self._area[place], 3),
+            inflow=flows[0],
+            outflow=flows[1],
+            level="unknown" if unknown else _level(shown, capacity),
+            quality=quality if truth is not None and at - truth <= TRUTH_LASTS_S else _worse(quality, "estimated"),
+            truth_age_s=None if truth is None else round(at - truth, 3),
+            raw=self.state.raw[place] + self._raw_waiting[place],
+            beacons=beacons,
+            provisional=provisional,
+        )
+
+    def venue_state(self, at: float, *, quality: Quality, flows: tuple[float, float], provisional: bool) -> VenueState:
+        """What is said of the whole venue."""
+        shown = max(0.0, -(self._value[-1] + self._waiting[-1]))
+        lo, hi = interval(shown, self._sd[-1])
+        oldest = min((self.state.truth.get(zone, -1.0) for zone in self.zones), default=-1.0)
+        return VenueState(
+            at=at,
+            occupancy=round(shown, 2),
+            lo=round(lo, 2),
+            hi=round(hi, 2),
+            capacity=self._capacity,
+            inflow=flows[0],
+            outflow=flows[1],
+            entered=self.state.entered,
+            level=_level(shown, self._capacity),
+            quality=quality if oldest >= 0 and at - oldest <= TRUTH_LASTS_S else _worse(quality, "estimated"),
+            truth_age_s=round(at - oldest, 3) if oldest >= 0 else None,
+            provisional=provisional,
+        )
+
+    def save(self) -> OccupancyState:
+        """The state to keep; what is waiting is made again from intake's pending crossings."""
+        self.state.balance = self._balance.state
+        return self.state
+
+    def _incidence(self) -> Array:
+        incidence = np.zeros((len(self.zones) + 1, 2 * len(self._column)))
+        sharing: dict[str, int] = {}
+        for counter in self._venue.counters.values():
+            sharing[counter.portal] = sharing.get(counter.portal, 0) + 1
+        for name, counter in self._venue.counters.items():
+            into, out_of = counter.towards, other_side(self._venue.portals[counter.portal], counter.towards)
+            share = 1.0 / sharing[counter.portal]
+            column = self._column[name]
+            incidence[self._index[into], column] = incidence[self._index[out_of], column + 1] = share
+            incidence[self._index[out_of], column] = incidence[self._index[into], column + 1] = -share
+        return incidence
+
+    def _book(self, crossing: Crossing) -> None:
+        """Keep the plain balance beside the estimate, for audit."""
+        column = self._column[crossing.counter]
+        for direction, people in ((column, crossing.forward), (column + 1, crossing.backward)):
+            for place, share in self._moves[direction]:
+                self.state.raw[place] += people if share > 0 else -people
+        counter = self._venue.counters[crossing.counter]
+        if OUTSIDE in self._venue.portals[counter.portal].between:
+            self.state.entered += crossing.backward if counter.towards == OUTSIDE else crossing.forward
+
+    def _unseen(self, blind: set[str], at: float, step_s: float) -> Array:
+        """People who probably passed the silent counters in one step, shape (D,)."""
+        missing = np.zeros(2 * len(self._column))
+        for name in blind:
+            for column in (self._column[name], self._column[name] + 1):
+                rate = self.state.rates[column]
+                missing[column] = rate.value * step_s if at - rate.at > RATE_HALF_LIFE_S else rate.estimate(at) * step_s
+        return missing
+
+    def _anchor(self, zone: str, people: float, sd: float, at: float) -> tuple[float, float]:
+        before, after = self._balance.anchor(self._index[zone], people, sd)
+        self.state.truth[zone] = max(at, self.state.truth.get(zone, at))
+        self._refresh()
+        return before, after
+
+    def _refresh(self) -> None:
+        value, sd = self._balance.estimate()
+        self._value: list[float] = value.tolist()
+        self._sd: list[float] = sd.tolist()
+
+    def _name(self, place: int) -> str:
+        return self.zones[place] if place < len(self.zones) else OUTSIDE
+
+
+def _level(people: float, capacity: int) -> Level:
+    if people >= capacity:
+        return "over"
+    return "high" if people >= HIGH * capacity else "normal"
+
+
+def _worse(one: Quality, other: Quality) -> Quality:
+    order: tuple[Quality, ...] = ("good", "estimated", "stale", "bad")
+    return max(one, other, key=order.index)
+
+
+def _closings(venue: Venue, day: datetime) -> list[tuple[float, float]]:
+    """(opens, closes) in seconds of the opening hours that begin on a local day."""
+    spans = []
+    for hours in venue.hours:
+        if day.weekday() in hours.days:
+            opens, closes = (
+                day.replace(hour=int(text[:2]), minute=int(text[3:]), second=0, microsecond=0)
+                for text in (hours.opens, hours.closes)
+            )
+            spans.append((opens.timestamp(), (closes if closes > opens else closes + timedelta(days=1)).timestamp()))
+    return spans
+
+
+def _next_empty(venue: Venue, at: float) -> float:
+    """The next time after `at` when the venue is known to be empty."""
+    today = datetime.fromtimestamp(at, ZoneInfo(venue.timezone))
+    for days in range(-1, 15):
+        for _, closes in sorted(_closings(venue, today + timedelta(days=days))):
+            if closes + EMPTY_AFTER_CLOSING_S > at:
+                return closes + EMPTY_AFTER_CLOSING_S
+    return at + 14 * 86_400.0
+
+
+def _known_empty(venue: Venue, at: float) -> float | None:
+    """`at` itself when the venue is closed for more than an hour already."""
+    today = datetime.fromtimestamp(at, ZoneInfo(venue.timezone))
+    for days in (-1, 0):
+        for opens, closes in _closings(venue, today + timedelta(days=days)):
+            if opens <= at < closes + EMPTY_AFTER_CLOSING_S:
+                return None
+    return at
