@@ -180,16 +180,7 @@ class Rejected(FindingBase, frozen=True, kw_only=True, tag="rejected", gc=False)
 
 
 Finding = (
-    ZoneState
-    | VenueState
-    | QueueState
-    | Forecast
-    | Flow
-    | Dwell
-    | EpisodeChanged
-    | DeviceState
-    | Correction
-    | Rejected
+    ZoneState | VenueState | QueueState | Forecast | Flow | Dwell | EpisodeChanged | DeviceState | Correction | Rejected
 )
 
 

@@ -52,9 +52,7 @@ def _read(name: str, text: str, default: object) -> object:
             try:
                 return type(default)(text)
             except ValueError:
-                raise FlowmonError(
-                    f"{name}={text!r} is not a number: set it to one, e.g. {default}"
-                ) from None
+                raise FlowmonError(f"{name}={text!r} is not a number: set it to one, e.g. {default}") from None
         case tuple():
             return tuple(Path(part) for part in text.split(":") if part)
         case Path():

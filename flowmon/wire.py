@@ -12,10 +12,10 @@ from flowmon.facts import Fact, Record
 from flowmon.findings import Finding
 
 _encoder = msgspec.json.Encoder()
-_record_decoder = msgspec.json.Decoder(Record)
-_fact_decoder = msgspec.json.Decoder(Fact)
-_finding_decoder = msgspec.json.Decoder(Finding)
-_command_decoder = msgspec.json.Decoder(Command)
+_record_decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
+_fact_decoder: msgspec.json.Decoder[Fact] = msgspec.json.Decoder(Fact)
+_finding_decoder: msgspec.json.Decoder[Finding] = msgspec.json.Decoder(Finding)
+_command_decoder: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
 
 encode = _encoder.encode
 
