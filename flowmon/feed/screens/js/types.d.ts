@@ -1,0 +1,686 @@
+// Made by `flowmon schema` from flowmon/facts.py, findings.py, commands.py and feed/messages.py. Do not edit.
+// Facts and findings: times are seconds since the epoch. Feed frames: times are milliseconds since the epoch.
+
+/**
+ * People counted across a line, in one of three kinds that must never be mixed.
+ *
+ * event: `forward`/`backward` crossings happened at `at`.
+ * window: crossings between `start` and `end`; `complete` is the share of the window that was observed (0..1).
+ * cumulative: a register as it stands at `at`; only intake turns registers into crossings.
+ */
+export interface Count {
+  type: "count";
+  at: number;
+  source: string;
+  seen?: number;
+  seq?: number;
+  simulated?: boolean;
+  historical?: boolean;
+  counter: string;
+  kind: "cumulative" | "event" | "window";
+  forward?: number;
+  backward?: number;
+  line?: string;
+  start?: number;
+  end?: number;
+  complete?: number;
+}
+
+/** People a sensor saw standing in an area at `at` (a state, not a flow). */
+export interface ZoneCount {
+  type: "zone_count";
+  at: number;
+  source: string;
+  seen?: number;
+  seq?: number;
+  simulated?: boolean;
+  historical?: boolean;
+  zone: string;
+  people: number;
+}
+
+/** A sensor that measures a queue itself: people waiting, and the mean wait of those who left, in seconds. */
+export interface QueueReading {
+  type: "queue_reading";
+  at: number;
+  source: string;
+  seen?: number;
+  seq?: number;
+  simulated?: boolean;
+  historical?: boolean;
+  queue: string;
+  length?: number | null;
+  wait_s?: number | null;
+  outflow?: number | null;
+  start?: number;
+  end?: number;
+}
+
+/** A receiver heard a beacon once. `beacon` is a keyed token made in the gateway, never a raw address. */
+export interface Sighting {
+  type: "sighting";
+  at: number;
+  source: string;
+  seen?: number;
+  seq?: number;
+  simulated?: boolean;
+  historical?: boolean;
+  beacon: string;
+  receiver: string;
+  rssi_dbm: number;
+}
+
+/** A beacon is believed in a zone with `probability` until `expires`, when silence means it left. */
+export interface Presence {
+  type: "presence";
+  at: number;
+  source: string;
+  seen?: number;
+  seq?: number;
+  simulated?: boolean;
+  historical?: boolean;
+  beacon: string;
+  zone: string;
+  probability: number;
+  expires: number;
+}
+
+/** People served at a desk of a queue. `waited_s` where the desk knows it. */
+export interface Served {
+  type: "served";
+  at: number;
+  source: string;
+  seen?: number;
+  seq?: number;
+  simulated?: boolean;
+  historical?: boolean;
+  queue: string;
+  desk?: string;
+  people?: number;
+  waited_s?: number | null;
+}
+
+/** How many desks of a queue are open from `at` on. */
+export interface DesksOpen {
+  type: "desks_open";
+  at: number;
+  source: string;
+  seen?: number;
+  seq?: number;
+  simulated?: boolean;
+  historical?: boolean;
+  queue: string;
+  desks: number;
+}
+
+/** A device's word about itself: heartbeat, last will, or fault with a reason. `source` is the device. */
+export interface DeviceStatus {
+  type: "device_status";
+  at: number;
+  source: string;
+  seen?: number;
+  seq?: number;
+  simulated?: boolean;
+  historical?: boolean;
+  health: "fault" | "offline" | "online";
+  reason?: string;
+  firmware?: string;
+  battery?: number | null;
+}
+
+/** Time itself, written once a second by whoever leads. `seq` counts ticks. The only clock of the core. */
+export interface Tick {
+  type: "tick";
+  at: number;
+  source: string;
+  seen?: number;
+  seq?: number;
+  simulated?: boolean;
+  historical?: boolean;
+}
+
+/** A person counted the people in a zone. `command` is the idempotency key of the request. */
+export interface Recounted {
+  type: "recounted";
+  at: number;
+  source: string;
+  seen?: number;
+  seq?: number;
+  simulated?: boolean;
+  historical?: boolean;
+  zone: string;
+  people: number;
+  by: string;
+  command?: string;
+  note?: string;
+}
+
+/** A person took an episode over, having seen its `revision`. */
+export interface Acknowledged {
+  type: "acknowledged";
+  at: number;
+  source: string;
+  seen?: number;
+  seq?: number;
+  simulated?: boolean;
+  historical?: boolean;
+  episode: string;
+  revision: number;
+  by: string;
+  command?: string;
+  note?: string;
+}
+
+/** A person put an episode aside until `until`, with a reason. */
+export interface Shelved {
+  type: "shelved";
+  at: number;
+  source: string;
+  seen?: number;
+  seq?: number;
+  simulated?: boolean;
+  historical?: boolean;
+  episode: string;
+  revision: number;
+  by: string;
+  until: number;
+  reason: string;
+  command?: string;
+}
+
+/** A person moved a rule's limits while the venue is running. */
+export interface RuleChanged {
+  type: "rule_changed";
+  at: number;
+  source: string;
+  seen?: number;
+  seq?: number;
+  simulated?: boolean;
+  historical?: boolean;
+  rule: string;
+  above: number;
+  clear: number;
+  by: string;
+  command?: string;
+}
+
+/** Tickets sold so far for the slot from `start` to `end`. */
+export interface Booked {
+  type: "booked";
+  at: number;
+  source: string;
+  seen?: number;
+  seq?: number;
+  simulated?: boolean;
+  historical?: boolean;
+  people: number;
+  start: number;
+  end: number;
+}
+
+/** A label, audio guide or screen was consulted in a zone. */
+export interface Interaction {
+  type: "interaction";
+  at: number;
+  source: string;
+  seen?: number;
+  seq?: number;
+  simulated?: boolean;
+  historical?: boolean;
+  zone: string;
+  item: string;
+}
+
+export type Fact = Count | ZoneCount | QueueReading | Sighting | Presence | Served | DesksOpen | DeviceStatus | Tick | Recounted | Acknowledged | Shelved | RuleChanged | Booked | Interaction;
+
+/**
+ * People in a zone. A provisional state moves the shown number at once; the closed one follows the watermark.
+ *
+ * density: people per square metre. inflow, outflow: people per minute over the last five minutes.
+ * truth_age_s: seconds since somebody or something last knew the true number; None when never.
+ * raw: the plain in - out balance, shown beside the estimate for audit (may be negative).
+ */
+export interface ZoneState {
+  type: "zone_state";
+  at: number;
+  simulated?: boolean;
+  zone: string;
+  occupancy: number | null;
+  lo: number;
+  hi: number;
+  capacity: number;
+  density?: number | null;
+  inflow?: number;
+  outflow?: number;
+  level?: "high" | "normal" | "over" | "unknown";
+  quality?: "bad" | "estimated" | "good" | "stale";
+  truth_age_s?: number | null;
+  method?: string;
+  raw?: number;
+  beacons?: number;
+  provisional?: boolean;
+}
+
+/** People in the whole venue. `entered` counts everyone who came in since opening. */
+export interface VenueState {
+  type: "venue_state";
+  at: number;
+  simulated?: boolean;
+  occupancy: number | null;
+  lo: number;
+  hi: number;
+  capacity: number;
+  inflow?: number;
+  outflow?: number;
+  entered?: number;
+  level?: "high" | "normal" | "over" | "unknown";
+  quality?: "bad" | "estimated" | "good" | "stale";
+  truth_age_s?: number | null;
+  provisional?: boolean;
+}
+
+/**
+ * A queue. Experienced and projected waits are kept apart (ACRIS QueueMeasurement).
+ *
+ * wait_leaving_s: mean wait of those who left in the last five minutes. wait_p50_s, wait_p90_s: for whoever
+ * joins now. throughput: people served per minute. None means unknown, and 0 is said of an empty queue.
+ */
+export interface QueueState {
+  type: "queue_state";
+  at: number;
+  simulated?: boolean;
+  queue: string;
+  length: number | null;
+  lo: number;
+  hi: number;
+  wait_leaving_s?: number | null;
+  wait_p50_s?: number | null;
+  wait_p90_s?: number | null;
+  throughput?: number | null;
+  desks?: number | null;
+  quality?: "bad" | "estimated" | "good" | "stale";
+  method?: string;
+}
+
+/** Occupancy of a zone expected `horizon_s` seconds after `at`. */
+export interface Forecast {
+  type: "forecast";
+  at: number;
+  simulated?: boolean;
+  zone: string;
+  horizon_s: number;
+  occupancy: number;
+  lo: number;
+  hi: number;
+  method: string;
+}
+
+/** People who went from one zone to a neighbour in the closed window `start`..`at`. */
+export interface Flow {
+  type: "flow";
+  at: number;
+  simulated?: boolean;
+  portal: string;
+  origin: string;
+  destination: string;
+  people: number;
+  start: number;
+}
+
+/** How long beacon carriers stayed in a zone, over the closed window `start`..`at`. `visits` is at least five. */
+export interface Dwell {
+  type: "dwell";
+  at: number;
+  simulated?: boolean;
+  zone: string;
+  visits: number;
+  p50_s: number;
+  p90_s: number;
+  start: number;
+}
+
+/**
+ * One raise-to-resolve of one rule at one subject. Every change has its own revision.
+ *
+ * text is a code; screens render it with `value`, `limit` and `unit` in the user's language.
+ * cause: the idempotency key of the command that caused the change, when one did.
+ */
+export interface EpisodeChanged {
+  type: "episode";
+  at: number;
+  simulated?: boolean;
+  episode: string;
+  rule: string;
+  subject: string;
+  state: "ACKED" | "NORM" | "RTNUN" | "SHLVD" | "UNACK";
+  severity: "critical" | "high" | "low" | "medium";
+  revision: number;
+  raised_at: number;
+  text: string;
+  value?: number | null;
+  limit?: number | null;
+  unit?: string;
+  quality?: "bad" | "estimated" | "good" | "stale";
+  by?: string;
+  note?: string;
+  until?: number | null;
+  cause?: string;
+}
+
+/** A counter or receiver: its health since when and why, what it blinds, and its clock against ours. */
+export interface DeviceState {
+  type: "device_state";
+  at: number;
+  simulated?: boolean;
+  device: string;
+  kind: "counter" | "gateway" | "receiver";
+  health: "fault" | "good" | "late" | "silent" | "suspect" | "unknown";
+  since: number;
+  reason?: string;
+  last_at?: number | null;
+  zones?: string[];
+  clock_skew_s?: number | null;
+}
+
+/** A number was changed by something else than a crossing: who, why, and by how much. */
+export interface Correction {
+  type: "correction";
+  at: number;
+  simulated?: boolean;
+  zone: string;
+  before: number;
+  after: number;
+  reason: "closing" | "late" | "negative" | "recount" | "zone-sensor";
+  by: string;
+  note?: string;
+  cause?: string;
+}
+
+/**
+ * A fact or message that could not be used, with the reason in words that say what to do about it.
+ *
+ * raw: the scrubbed, bounded bytes (base64) where they came from outside. cause: a refused command's key.
+ */
+export interface Rejected {
+  type: "rejected";
+  at: number;
+  simulated?: boolean;
+  source: string;
+  reason: string;
+  topic?: string;
+  dialect?: string;
+  raw?: string;
+  cause?: string;
+}
+
+export type Finding = ZoneState | VenueState | QueueState | Forecast | Flow | Dwell | EpisodeChanged | DeviceState | Correction | Rejected;
+
+/** Take an episode over. Refused with `stale_rev` when the episode has moved on since `rev`. */
+export interface Acknowledge {
+  t: "cmd";
+  do: "ack";
+  id: number;
+  idem: string;
+  alert: string;
+  rev: number;
+  note?: string;
+}
+
+/** Put an episode aside for `minutes` (1..120) with a reason. */
+export interface Shelve {
+  t: "cmd";
+  do: "shelve";
+  id: number;
+  idem: string;
+  alert: string;
+  rev: number;
+  minutes: number;
+  reason: string;
+}
+
+/** Report how many people somebody counted in a zone. */
+export interface Recount {
+  t: "cmd";
+  do: "recount";
+  id: number;
+  idem: string;
+  zone: string;
+  people: number;
+  note?: string;
+}
+
+/** Move a rule's limits. */
+export interface ChangeRule {
+  t: "cmd";
+  do: "change_rule";
+  id: number;
+  idem: string;
+  rule: string;
+  above: number;
+  clear: number;
+}
+
+export type Command = Acknowledge | Shelve | Recount | ChangeRule;
+
+/** Which page speaks, for the log and for the version check. */
+export interface App {
+  name?: string;
+  ver?: string;
+}
+
+/** The first message, within HELLO_S seconds. */
+export interface Hello {
+  t: "hello";
+  v: number;
+  token?: string;
+  app?: App;
+  lang?: string;
+}
+
+/** Which keys of a channel: on one of the floors and among the ids. Empty means all. */
+export interface Where {
+  floor?: string[];
+  id?: string[];
+}
+
+/** What the client already has of a channel. */
+export interface Since {
+  epoch: string;
+  seq: number;
+}
+
+/** Subscribe to a channel, or again with another `where` or after a gap. `max_hz` bounds state deltas. */
+export interface Sub {
+  t: "sub";
+  ch: string;
+  id?: number;
+  where?: Where;
+  max_hz?: number | null;
+  since?: Since | null;
+  venue?: string;
+}
+
+/** No more of a channel. */
+export interface Unsub {
+  t: "unsub";
+  ch: string;
+  id?: number;
+  venue?: string;
+}
+
+/** Credit: everything up to these sequence numbers has been painted, `seen_ms` after it arrived. */
+export interface Ok {
+  t: "ok";
+  seq: Record<string, number>;
+  seen_ms?: number | null;
+}
+
+/**
+ * Everything a channel shows, key to fields; with `partial`, what changed since the client was here.
+ *
+ * id: of the subscription it answers. gap: events of a log channel were lost for ever.
+ */
+export interface Snap {
+  t: "snap";
+  ch: string;
+  epoch: string;
+  seq: number;
+  at: number;
+  z: Record<string, Record<string, unknown> | null>;
+  id?: number;
+  venue?: string;
+  partial?: boolean;
+  gap?: boolean;
+}
+
+/**
+ * What changed: an absent field is unchanged, a key with `null` is gone.
+ *
+ * `from`..`to` covers merged and filtered-out changes too: unless `from` follows the last `to`, subscribe again.
+ */
+export interface Delta {
+  t: "delta";
+  ch: string;
+  from: number;
+  to: number;
+  at: number;
+  z: Record<string, Record<string, unknown> | null>;
+  venue?: string;
+}
+
+/** Channel `alerts`. See EpisodeChanged. */
+export interface AlertShown {
+  at: number;
+  sim?: boolean;
+  id: string;
+  key: string;
+  rule: string;
+  subject: string;
+  state: "ACKED" | "NORM" | "RTNUN" | "SHLVD" | "UNACK";
+  pri: "critical" | "high" | "low" | "medium";
+  rev: number;
+  raised: number;
+  text: string;
+  value: number | null;
+  limit: number | null;
+  unit: string;
+  q: "bad" | "estimated" | "good" | "stale";
+  by: string;
+  note: string;
+  until: number | null;
+}
+
+/** One event of a log channel, in order, none left out: `alert` on `alerts`, `audit` on `audit`. */
+export interface Ev {
+  t: "ev";
+  ch: string;
+  seq: number;
+  alert?: AlertShown;
+  audit?: Record<string, unknown>;
+  venue?: string;
+}
+
+/**
+ * The answer to a command, once the core has taken or refused it.
+ *
+ * rev: the episode's new revision. code, reason: why not. retry: whether trying again can help. cur: the
+ * episode as it stands.
+ */
+export interface Res {
+  t: "res";
+  id: number;
+  ok: boolean;
+  rev?: number;
+  code?: string;
+  reason?: string;
+  retry?: boolean;
+  cur?: Record<string, unknown>;
+}
+
+/** Channel `zones`, key: the zone. See ZoneState for what the fields mean. */
+export interface ZoneShown {
+  at: number;
+  sim?: boolean;
+  occ: number | null;
+  lo: number;
+  hi: number;
+  cap: number;
+  dens: number | null;
+  in: number;
+  out: number;
+  lvl: "high" | "normal" | "over" | "unknown";
+  q: "bad" | "estimated" | "good" | "stale";
+  age: number | null;
+  m: string;
+  raw: number;
+  bcn: number;
+  prov: boolean;
+}
+
+/** Channel `queues`, key: the queue. See QueueState. */
+export interface QueueShown {
+  at: number;
+  sim?: boolean;
+  len: number | null;
+  lo: number;
+  hi: number;
+  leaving: number | null;
+  p50: number | null;
+  p90: number | null;
+  thr: number | null;
+  desks: number | null;
+  q: "bad" | "estimated" | "good" | "stale";
+  m: string;
+}
+
+/** Channel `sensors`, key: the counter, receiver or gateway. See DeviceState. */
+export interface DeviceShown {
+  at: number;
+  sim?: boolean;
+  kind: "counter" | "gateway" | "receiver";
+  health: "fault" | "good" | "late" | "silent" | "suspect" | "unknown";
+  since: number;
+  reason: string;
+  last: number | null;
+  zones: string[];
+  skew: number | null;
+}
+
+/** Channel `forecast`, key `zone/horizon`. See Forecast. */
+export interface ForecastShown {
+  at: number;
+  sim?: boolean;
+  zone: string;
+  horizon: number;
+  occ: number | null;
+  lo: number;
+  hi: number;
+  m: string;
+}
+
+/** Channel `kpi`, key `venue`. See VenueState. */
+export interface VenueShown {
+  at: number;
+  sim?: boolean;
+  occ: number | null;
+  lo: number;
+  hi: number;
+  cap: number;
+  in: number;
+  out: number;
+  entered: number;
+  lvl: "high" | "normal" | "over" | "unknown";
+  q: "bad" | "estimated" | "good" | "stale";
+  age: number | null;
+  prov: boolean;
+}
+
+/** What each channel of the feed shows. */
+export interface Channels {
+  zones: ZoneShown;
+  queues: QueueShown;
+  sensors: DeviceShown;
+  forecast: ForecastShown;
+  kpi: VenueShown;
+  alerts: AlertShown;
+}
