@@ -12,7 +12,7 @@ from msgspec import UNSET, Struct, UnsetType, field
 from flowmon.findings import DeviceHealthState, EpisodeState, Level, Quality, Severity
 
 
-class ShownBase(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ShownBase(Struct, frozen=True, kw_only=True):
     """`at`: the time it holds for. `sim`: true when simulated."""
 
     at: int
