@@ -11,8 +11,8 @@ Theory of operation
         blind part       sd  = ½ · people expected through a silent door since it fell silent
     Example: a room crossed by 300 people/h for 9 h with ε = 2 % is off by 54 people, while chance gives 13.
 
-    A negative balance is evidence, not noise: somebody came in uncounted. The missing people are taken from the
-    neighbours they must have come from, in proportion to the flow between them, and only then from outside.
+    A negative balance is evidence, not noise: somebody came in uncounted. Misses are proportional to the flow, so the
+    missing people are taken from the places they came from (outside is one) in proportion to the flow into this place.
 
 Assumptions: gains are unknown but constant; truths (anchors) are nearly exact. Failure mode: the value itself keeps
 the bias that the interval admits; only an anchor removes it. It is the baseline the filter has to beat.
@@ -138,18 +138,18 @@ class Balance:
         return total
 
     def _settle_negatives(self) -> list[tuple[int, float, float]]:
-        """Raise negative places to zero at the cost of the neighbours people must have come from."""
+        """Raise negative places to zero at the cost of the places their people must have come from."""
         before = self._people.copy()
         outside = len(self._people) - 1
         for place in range(outside):
             lack = -float(self._people[place])
             if lack <= 0:
                 continue
-            shared = self._touch * (self._touch[place] > 0)
-            weight = (shared * self._flow[place]).sum(axis=1)
-            weight[[place, outside]] = 0.0
+            entering = np.where(self._incidence[place] > 0, self._flow[place], 0.0)
+            origins = (self._incidence < 0) @ entering
             spare = np.maximum(self._people, 0.0)
-            given = np.minimum(lack * weight / max(weight.sum(), 1e-12), spare)
+            spare[outside] = np.inf
+            given = np.minimum(lack * origins / max(origins.sum(), 1e-12), spare)
             self._people -= given
             self._people[outside] -= lack - given.sum()
             self._people[place] = 0.0

@@ -128,6 +128,11 @@ class Alerts:
             raise Refused("invalid: `clear` must be below `above`, or the alarm would flutter")
         self.state.limits[fact.rule] = (fact.above, fact.clear)
 
+    def leap(self) -> None:
+        """The clock was set: holds start again."""
+        for episode in self.state.episodes.values():
+            episode.above_since = episode.under_since = None
+
     def open_episodes(self, at: float) -> list[EpisodeChanged]:
         """Every episode that is not over, as it stands."""
         return [self._told(name, e, at) for name, e in self.state.episodes.items() if e.state != "NORM"]

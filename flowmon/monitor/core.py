@@ -35,7 +35,7 @@ from flowmon.findings import Correction, Finding, Quality, QueueState, Rejected,
 from flowmon.monitor.alerts import Alerts, AlertsState, Measure
 from flowmon.monitor.flows import Flows, FlowsState
 from flowmon.monitor.health import Health, HealthState
-from flowmon.monitor.intake import Crossing, Intake, IntakeState, Refused
+from flowmon.monitor.intake import LEAP_S, TIME_MAX, Crossing, Intake, IntakeState, Refused
 from flowmon.monitor.occupancy import Occupancy, OccupancyState
 from flowmon.monitor.queues import Queues, QueuesState
 from flowmon.monitor.visits import Visits, VisitsState
@@ -167,10 +167,10 @@ class Monitor:
     # One method for each kind of fact.
 
     def _count(self, fact: Count) -> Sequence[Finding]:
-        self._hear(fact)
         self._intake.counter_of(fact)
         if not self._intake.is_new(fact):
             return ()
+        self._hear(fact)
         at = self._when(fact)
         crossing = self._intake.take(fact, at)
         if crossing is not None:
@@ -178,12 +178,13 @@ class Monitor:
         return ()
 
     def _tick(self, fact: Tick) -> Sequence[Finding]:
-        last = self._intake.state.now
-        if not fact.at > last:  # two leaders may tick the same second; NaN is no time either
+        step = self._intake.step(fact.at)
+        if step == 0:  # two leaders may tick the same second
             return ()
-        step = min(fact.at - last, STEP_MAX_S)
         ripe = self._intake.advance(fact.at)
-        return self._close(ripe, self._intake.watermark, step)
+        if not 0 < step <= LEAP_S:
+            self._leap(fact.at)
+        return self._close(ripe, self._intake.watermark, min(max(step, 0.0), STEP_MAX_S))
 
     def _status(self, fact: DeviceStatus) -> Sequence[Finding]:
         if self._intake.is_new(fact):
@@ -238,11 +239,12 @@ class Monitor:
         self._known_zone(fact.zone, fact.people)
         if not self._intake.is_new(fact):
             return ()
-        before, after = self._occupancy.recount(fact.zone, fact.people, fact.at)
+        at, _ = self._intake.when(fact)
+        before, after = self._occupancy.recount(fact.zone, fact.people, at)
         self._touched |= {fact.zone, OUTSIDE}
         return (
             Correction(
-                at=fact.at,
+                at=at,
                 zone=fact.zone,
                 before=round(before, 2),
                 after=round(after, 2),
@@ -254,10 +256,10 @@ class Monitor:
         )
 
     def _acknowledged(self, fact: Acknowledged) -> Sequence[Finding]:
-        return (self._alerts.acknowledge(fact, fact.at),) if self._intake.is_new(fact) else ()
+        return (self._alerts.acknowledge(fact, self._intake.when(fact)[0]),) if self._intake.is_new(fact) else ()
 
     def _shelved(self, fact: Shelved) -> Sequence[Finding]:
-        return (self._alerts.shelve(fact, fact.at),) if self._intake.is_new(fact) else ()
+        return (self._alerts.shelve(fact, self._intake.when(fact)[0]),) if self._intake.is_new(fact) else ()
 
     def _rule_changed(self, fact: RuleChanged) -> Sequence[Finding]:
         if self._intake.is_new(fact):
@@ -273,6 +275,14 @@ class Monitor:
         raise Refused(f"{type(fact).__name__} does not belong in a venue's journal: send it to the sightings topic")
 
     # What a tick closes.
+
+    def _leap(self, now: float) -> None:
+        """The clock was set, or the machine was off: people stay, everything that was timed starts again."""
+        self._occupancy.leap(now)
+        self._flows.leap()
+        self._queues.forget()
+        self._health.leap(now)
+        self._alerts.leap()
 
     def _close(self, ripe: list[Crossing], at: float, step: float) -> list[Finding]:
         findings: list[Finding] = []
@@ -299,10 +309,14 @@ class Monitor:
             if repeat or last is None or _differs(state, last):
                 self._told[zone] = state
                 told.append(state)
+                if self._occupancy.waiting(zone):
+                    self._touched.add(zone)  # the closed number must not hide what was shown since
         venue = self._venue_state(at)
         if repeat or self._told_venue is None or _differs(venue, self._told_venue):
             self._told_venue = venue
             told.append(venue)
+            if self._occupancy.waiting(OUTSIDE):
+                self._touched.add(OUTSIDE)
         if repeat or told:
             told += [self._queue_state(queue, at) for queue in self.venue.queues]
         return told
@@ -408,7 +422,8 @@ class Monitor:
             if len(self._refusals) >= REFUSALS_MAX:
                 del self._refusals[next(iter(self._refusals))]
             self._refusals[name] = now
-        return [Rejected(at=fact.at, source=fact.source, reason=reason, cause=cause)]
+        at = fact.at if 0 <= fact.at < TIME_MAX else max(now, 0.0)
+        return [Rejected(at=at, source=fact.source, reason=reason, cause=cause)]
 
     @staticmethod
     def _marked(finding: Finding) -> Finding:

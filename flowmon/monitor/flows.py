@@ -53,6 +53,12 @@ class Flows:
                         self.state.window[way] = self.state.window.get(way, 0) + people
         return flows
 
+    def leap(self) -> None:
+        """The clock was set: rates and the open window start again."""
+        self.state.buckets.clear()
+        self.state.window.clear()
+        self.state.window_start = None
+
     def rates(self, zone: str, watermark: float) -> tuple[float, float]:
         """People per minute into and out of a zone over the five minutes before the watermark."""
         buckets = self.state.buckets.get(zone)

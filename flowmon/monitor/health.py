@@ -22,6 +22,7 @@ class Device(Struct):
     reason: str = ""
     heard: float | None = None
     told: float = -1e18
+    told_health: DeviceHealthState | None = None
     skew: float | None = None
     clock: str = ""
 
@@ -84,16 +85,24 @@ class Health:
                 device.heard = now
                 self._turn(device, "fault", fact.reason or "the device reports a fault", now)
 
+    def leap(self, now: float) -> None:
+        """The clock was set: silence is measured from now on."""
+        self.state.born = now
+        for device in self.state.devices.values():
+            device.heard = None if device.heard is None else now
+            device.told, device.since = -1e18, min(device.since, now)
+
     def close(self, now: float) -> list[DeviceState]:
         """Judge every device at a tick; returns those that changed, and each one once a minute."""
         if self.state.born is None:
             self.state.born = now
+            for device in self.state.devices.values():  # heard before there was any time
+                device.heard = None if device.heard is None else now
         told = []
         for name, device in self.state.devices.items():
-            before = device.health
             self._judge(name, device, now)
-            if device.health != before or now - device.told >= REPEAT_S:
-                device.told = now
+            if device.health != device.told_health or now - device.told >= REPEAT_S:
+                device.told, device.told_health = now, device.health
                 told.append(self.device_state(name, now))
         return told
 

@@ -12,6 +12,9 @@ Theory of operation
 
     Duplicates. (source, identity) seen within the last hour, at most 4,096 for a source, is a no-op.
 
+    Leaps. A tick that is more than a day off is believed when three in a row agree (the machine was off, or its
+    clock was set); a single one is refused.
+
     Kinds. Exactly one kind is credited for a line (`Counter.credit`). Registers: the difference to the last one;
     a fall is a wrap (16 or 32 bit) when the old value stood near the top and the new one near zero, otherwise a
     restart from zero, and the new value is credited. The first register is a baseline. A leap no door can make
@@ -35,6 +38,9 @@ REMEMBER_MAX = 4_096
 SOURCES_MAX = 10_000
 PEOPLE_PER_S_MAX = 50.0
 COUNT_MAX = 10_000_000
+LEAP_S = 86_400.0
+LEAP_TICKS = 3
+TIME_MAX = 2e11  # the year 8307: beyond it no calendar works
 
 
 class Crossing(NamedTuple):
@@ -64,9 +70,10 @@ class IntakeState(Struct):
     pending: list[Crossing] = field(default_factory=list)
     registers: dict[str, Register] = field(default_factory=dict)
     skew: dict[str, float] = field(default_factory=dict)
+    leap: list[float] = field(default_factory=list)
 
 
-class Refused(Exception):  # noqa: N818 -- a verdict, not an error
+class Refused(Exception):
     """The fact cannot be used; the reason says what to do. Never leaves the monitor."""
 
 
@@ -109,7 +116,7 @@ class Intake:
         """
         reference = fact.seen or (self.state.now if math.isfinite(self.state.now) else fact.at)
         at = fact.at
-        if not (math.isfinite(at) and math.isfinite(reference)):
+        if not (math.isfinite(at) and 0 <= reference < TIME_MAX):
             raise Refused("the time is no number: check the device's time format")
         if at > reference + AHEAD_S:
             return reference, "clock ahead of the gateway: set the device's NTP server"
@@ -157,9 +164,33 @@ class Intake:
         self.state.pending.append(crossing)
         return crossing
 
+    def step(self, tick_at: float) -> float:
+        """Seconds a tick moves time on: 0 for a tick told before, negative or over a day for a leap of the clock.
+
+        Raises Refused for a tick that is no time, or a leap that no other tick confirms yet.
+        """
+        if not 0 <= tick_at < TIME_MAX:
+            raise Refused("a tick that is no time: check the clock of the machine that writes ticks")
+        step = tick_at - self.state.now
+        if not math.isfinite(step) or 0 < step <= LEAP_S:
+            self.state.leap.clear()
+            return step if math.isfinite(step) else 0.001
+        if -LEAP_S <= step <= 0:
+            return 0.0
+        leap = self.state.leap
+        if leap and not 0 < tick_at - leap[-1] <= 60.0:
+            leap.clear()
+        leap.append(tick_at)
+        if len(leap) < LEAP_TICKS:
+            raise Refused(f"the clock leapt by {step / 86_400:.1f} days; believed when {LEAP_TICKS} ticks agree")
+        leap.clear()
+        return step
+
     def advance(self, tick_at: float) -> list[Crossing]:
         """Move the clock to a tick; returns the crossings the watermark has passed, in their one order."""
         state = self.state
+        if state.now == -math.inf:  # what arrived before there was any time arrived now
+            state.seen = {source: dict.fromkeys(known, tick_at) for source, known in state.seen.items()}
         state.now = tick_at
         watermark = self.watermark
         ripe = sorted(c for c in state.pending if c.at <= watermark)

@@ -87,6 +87,10 @@ class Occupancy:
                     touched.add(self._name(place))
         return touched
 
+    def waiting(self, zone: str) -> bool:
+        """Whether crossings that touch a zone are not closed yet."""
+        return self._waiting[self._index[zone]] != 0.0
+
     def wait_again(self, pending: list[Crossing]) -> None:
         """Only these crossings are waiting now."""
         self._waiting, self._raw_waiting = [0.0] * len(self._waiting), [0] * len(self._waiting)
@@ -146,6 +150,11 @@ class Occupancy:
             if abs(before) >= 0.5
         ]
 
+    def leap(self, now: float) -> None:
+        """The clock was set: no truth is younger than now, and the next closing is looked up again."""
+        self.state.truth = {zone: min(at, now) for zone, at in self.state.truth.items()}
+        self.state.empty_at = None
+
     def people(self, zone: str) -> tuple[float, float]:
         """Closed number of a zone and its standard deviation."""
         place = self._index[zone]
@@ -156,7 +165,8 @@ class Occupancy:
         """What is said of a zone; `unknown` withdraws the number."""
         place = self._index[zone]
         capacity = self._venue.zones[zone].capacity
-        shown = max(0.0, self._value[place] + self._waiting[place])
+        waiting, raw_waiting = (self._waiting[place], self._raw_waiting[place]) if provisional else (0.0, 0)
+        shown = max(0.0, self._value[place] + waiting)
         lo, hi = interval(shown, self._sd[place])
         truth = self.state.truth.get(zone)
         return ZoneState(
@@ -172,14 +182,14 @@ class Occupancy:
             level="unknown" if unknown else _level(shown, capacity),
             quality=quality if truth is not None and at - truth <= TRUTH_LASTS_S else _worse(quality, "estimated"),
             truth_age_s=None if truth is None else round(at - truth, 3),
-            raw=self.state.raw[place] + self._raw_waiting[place],
+            raw=self.state.raw[place] + raw_waiting,
             beacons=beacons,
             provisional=provisional,
         )
 
     def venue_state(self, at: float, *, quality: Quality, flows: tuple[float, float], provisional: bool) -> VenueState:
         """What is said of the whole venue."""
-        shown = max(0.0, -(self._value[-1] + self._waiting[-1]))
+        shown = max(0.0, -(self._value[-1] + (self._waiting[-1] if provisional else 0.0)))
         lo, hi = interval(shown, self._sd[-1])
         oldest = min((self.state.truth.get(zone, -1.0) for zone in self.zones), default=-1.0)
         return VenueState(
