@@ -14,7 +14,7 @@ from flowmon.errors import FlowmonError, VenueInvalid
 VERBS = {
     "demo": ("simulator.demo", "a simulated museum in your browser, from one command"),
     "run": ("streams.local", "watch a real museum, everything in one process"),
-    "feed": ("flowmon.feed.server", "serve the screens from Kafka"),
+    "feed": ("flowmon.feed.follow", "serve the screens from Kafka"),
     "archive": ("flowmon.history.archive", "write findings from Kafka to PostgreSQL"),
     "check": ("flowmon.venue.check", "check a venue file, all problems at once"),
     "record": ("flowmon.recording.record", "save a part of the journal as a recording"),

@@ -28,6 +28,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     simulated: bool = False
     feed_host: str = "127.0.0.1"
     feed_port: int = 8080
+    feed_token: str = ""  # makes whoever has it a manager; empty: only people at the machine itself
     metrics_port: int = 0  # 0: no metrics listener
     partitions: int = 4
     replication: int = 1
