@@ -297,48 +297,42 @@ class Monitor:
         findings += self._flows.close(ripe, at)
         self._queues.close(ripe, at)
         findings += self._visits.close(at)
-        return findings + self._tell(at) + self._judge(at, now)
+        zones = [self._zone_state(zone, at) for zone in self.venue.zones]
+        venue = self._venue_state(at)
+        queues = [self._queue_state(queue, at) for queue in self.venue.queues]
+        return findings + self._tell(zones, venue, queues, at) + self._judge(zones, venue, queues, at, now)
 
-    def _tell(self, at: float) -> list[Finding]:
+    def _tell(self, zones: list[ZoneState], venue: VenueState, queues: list[QueueState], at: float) -> list[Finding]:
         """Closed states that changed, and every state once in ten seconds."""
         told: list[Finding] = []
         repeat = at // REPEAT_S != (at - 1.0) // REPEAT_S
-        for zone in self.venue.zones:
-            state = self._zone_state(zone, at)
-            last = self._told.get(zone)
+        for state in zones:
+            last = self._told.get(state.zone)
             if repeat or last is None or _differs(state, last):
-                self._told[zone] = state
+                self._told[state.zone] = state
                 told.append(state)
-                if self._occupancy.waiting(zone):
-                    self._touched.add(zone)  # the closed number must not hide what was shown since
-        venue = self._venue_state(at)
+                if self._occupancy.waiting(state.zone):
+                    self._touched.add(state.zone)  # the closed number must not hide what was shown since
         if repeat or self._told_venue is None or _differs(venue, self._told_venue):
             self._told_venue = venue
             told.append(venue)
             if self._occupancy.waiting(OUTSIDE):
                 self._touched.add(OUTSIDE)
-        if repeat or told:
-            told += [self._queue_state(queue, at) for queue in self.venue.queues]
+        if told:
+            told += queues
         return told
 
-    def _judge(self, at: float, now: float) -> list[Finding]:
+    def _judge(
+        self, zones: list[ZoneState], venue: VenueState, queues: list[QueueState], at: float, now: float
+    ) -> list[Finding]:
+        """Rules over the closed states."""
+        judge = self._alerts.close
         changed: list[Finding] = []
-        zones = [
-            Measure(zone, s.occupancy, float(s.capacity), s.quality)
-            for zone, s in ((zone, self._zone_state(zone, at)) for zone in self.venue.zones)
-        ]
-        changed += self._alerts.close("zone", zones, at)
-        venue = self._venue_state(at)
-        changed += self._alerts.close(
-            "venue", [Measure("venue", venue.occupancy, float(venue.capacity), venue.quality)], at
-        )
-        queues = [(queue, self._queue_state(queue, at)) for queue in self.venue.queues]
-        changed += self._alerts.close(
-            "queue",
-            [Measure(q, None if s.wait_p90_s is None else s.wait_p90_s / 60.0, 1.0, s.quality) for q, s in queues],
-            at,
-        )
-        changed += self._alerts.close("device", [self._silence(device, now) for device in self._health.devices], at)
+        changed += judge("zone", [Measure(z.zone, z.occupancy, float(z.capacity), z.quality) for z in zones], at)
+        changed += judge("venue", [Measure("venue", venue.occupancy, float(venue.capacity), venue.quality)], at)
+        waits = [(q.queue, None if q.wait_p90_s is None else q.wait_p90_s / 60.0, q.quality) for q in queues]
+        changed += judge("queue", [Measure(queue, wait, 1.0, quality) for queue, wait, quality in waits], at)
+        changed += judge("device", [self._silence(device, now) for device in self._health.devices], at)
         return changed
 
     def _silence(self, device: str, now: float) -> Measure:

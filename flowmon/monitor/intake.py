@@ -10,7 +10,7 @@ Theory of operation
           ---------------------->   tick, moves the number, and never reopens a closed flow window
           watermark  ^W1     ^W2
 
-    Duplicates. (source, identity) seen within the last hour, at most 4,096 for a source, is a no-op.
+    Duplicates. (source, identity) seen within the last hour, at most 1,024 for a source, is a no-op.
 
     Leaps. A tick that is more than a day off is believed when three in a row agree (the machine was off, or its
     clock was set); a single one is refused.
@@ -34,7 +34,7 @@ from flowmon.venue.model import Venue
 AHEAD_S = 5.0
 BEHIND_S = 86_400.0
 REMEMBER_S = 3_600.0
-REMEMBER_MAX = 4_096
+REMEMBER_MAX = 1_024
 SOURCES_MAX = 10_000
 PEOPLE_PER_S_MAX = 50.0
 COUNT_MAX = 10_000_000

@@ -54,7 +54,8 @@ class Occupancy:
     def __init__(self, venue: Venue, state: OccupancyState | None = None) -> None:
         self._venue = venue
         self.zones = list(venue.zones)
-        self._index = {zone: i for i, zone in enumerate([*self.zones, OUTSIDE])}
+        self._places = [*self.zones, OUTSIDE]
+        self._index = {zone: i for i, zone in enumerate(self._places)}
         self._column = {name: 2 * k for k, name in enumerate(venue.counters)}
         self._area = [area(zone.outline) for zone in venue.zones.values()]
         self._capacity = venue.capacity or sum(zone.capacity for zone in venue.zones.values())
@@ -84,7 +85,7 @@ class Occupancy:
                 for place, share in self._moves[direction]:
                     self._waiting[place] += share * people
                     self._raw_waiting[place] += people if share > 0 else -people
-                    touched.add(self._name(place))
+                    touched.add(self._places[place])
         return touched
 
     def waiting(self, zone: str) -> bool:
@@ -118,7 +119,7 @@ class Occupancy:
         corrections = self._balance.learn(counts, self._unseen(blind, at, step_s) if blind else None)
         self._refresh()
         return [
-            Correction(at=at, zone=self._name(place), before=before, after=after, reason="negative", by="balance")
+            Correction(at=at, zone=self._places[place], before=before, after=after, reason="negative", by="balance")
             for place, before, after in corrections
         ]
 
@@ -145,7 +146,7 @@ class Occupancy:
         residual = self._balance.empty()
         self._refresh()
         return [
-            Correction(at=at, zone=self._name(place), before=before, after=0.0, reason="closing", by="hours")
+            Correction(at=at, zone=self._places[place], before=before, after=0.0, reason="closing", by="hours")
             for place, before in residual
             if abs(before) >= 0.5
         ]
@@ -254,9 +255,6 @@ class Occupancy:
         value, sd = self._balance.estimate()
         self._value: list[float] = value.tolist()
         self._sd: list[float] = sd.tolist()
-
-    def _name(self, place: int) -> str:
-        return self.zones[place] if place < len(self.zones) else OUTSIDE
 
 
 def _level(people: float, capacity: int) -> Level:
