@@ -11,7 +11,7 @@ from flowmon.schema.jsonschema import NATIVE
 Part = dict[str, Any]
 
 _SAID = ("Hello", "Sub", "Unsub", "Ok")
-_TOLD = ("Snap", "Delta", "Ev", "Res")
+_TOLD = ("Welcome", "Snap", "Delta", "Ev", "Res", "Hb")
 _KAFKA = {
     # topic: (channel, message, payload, key, what it is)
     FACTS_TOPIC: ("facts", "record", "facts.schema.json#/$defs/Record", "the venue", "Journal records of a venue"),

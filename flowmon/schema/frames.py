@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType, field
 
+from flowmon.commands import Role
 from flowmon.findings import DeviceHealthState, EpisodeState, Level, Quality, Severity
 
 
@@ -122,6 +123,45 @@ CHANNELS: dict[str, type[ShownBase]] = {
     "kpi": VenueShown,
     "alerts": AlertShown,
 }
+
+
+class VenueName(Struct, frozen=True):
+    """A venue that this feed tells of."""
+
+    id: str
+    name: str
+
+
+class Welcome(Struct, frozen=True, kw_only=True, tag_field="t", tag="welcome"):
+    """The first frame of the feed. `at`, `now`: the venue's clock; `rate`: its seconds per second.
+
+    hb_ms: a heartbeat comes so often. can: the commands this client may give. min_ver: the oldest page.
+    """
+
+    sid: str
+    epoch: str
+    now: str
+    at: int
+    hb_ms: int
+    mode: str
+    rate: float
+    simulated: bool
+    venue: str
+    venues: list[VenueName]
+    role: Role
+    by: str
+    can: list[str]
+    ver: str
+    min_ver: str
+
+
+class Hb(Struct, frozen=True, kw_only=True, tag_field="t", tag="hb"):
+    """Proof of life. seq: where each subscription stands. lag_ms: the venue's clock minus the newest finding."""
+
+    at: int
+    seq: dict[str, int]
+    lag_ms: int | None
+    simulated: bool | UnsetType = UNSET
 
 
 class Snap(Struct, frozen=True, kw_only=True, tag_field="t", tag="snap"):

@@ -114,7 +114,8 @@ def _native(facts: dict[str, Schema]) -> Schema:
 def feed_types() -> list[type[Struct]]:
     """What clients say and what the feed says, apart from commands."""
     said: list[type[Struct]] = [messages.Hello, messages.Sub, messages.Unsub, messages.Ok]
-    return [*said, frames.Snap, frames.Delta, frames.Ev, frames.Res, *frames.CHANNELS.values()]
+    told: list[type[Struct]] = [frames.Welcome, frames.Snap, frames.Delta, frames.Ev, frames.Res, frames.Hb]
+    return [*said, *told, *frames.CHANNELS.values()]
 
 
 def _feed() -> Schema:

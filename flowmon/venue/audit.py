@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from flowmon.names import OUTSIDE, SLUG_MAX, is_slug
 from flowmon.venue.audit_devices import devices
-from flowmon.venue.audit_plan import plan
+from flowmon.venue.audit_plan import CAPACITY_MAX, plan
 from flowmon.venue.model import Hours, Problem, Venue
 from flowmon.venue.shape import join
 
@@ -43,8 +43,9 @@ def _venue(venue: Venue) -> Iterator[Problem]:
         close = get_close_matches(venue.timezone[:64], sorted(available_timezones()), n=1)
         hint = f"did you mean {close[0]}?" if close else "use a name of the IANA list, like Europe/Paris"
         yield Problem(path="timezone", message=f"{venue.timezone!r:.80} is no time zone", hint=hint)
-    if venue.capacity < 0:
-        yield Problem(path="capacity", message="is negative", hint="give the most people allowed, or leave it out")
+    if not 0 <= venue.capacity <= CAPACITY_MAX:
+        hint = "give the most people allowed in the whole building, or leave it out"
+        yield Problem(path="capacity", message=f"{venue.capacity} is out of range", hint=hint)
     if not 0 < venue.lateness_s <= LATENESS_MAX_S:
         hint = "seconds that facts may arrive out of order; 2 suits most, 60 is the most"
         yield Problem(path="lateness_s", message=f"{venue.lateness_s:g} is out of range", hint=hint)

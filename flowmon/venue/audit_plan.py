@@ -13,6 +13,7 @@ from flowmon.venue.outline import area, contains, distance, overlap, self_inters
 from flowmon.venue.shape import join
 
 CAPACITY_MAX = 1_000_000
+ORDER_MAX = 1_000
 ZONES_MAX = 500
 POINTS_MAX = 500  # the geometry below takes quadratic time
 COORDINATE_MAX_M = 100_000.0
@@ -46,6 +47,9 @@ def _floors(venue: Venue) -> Iterator[Problem]:
         yield Problem(path="floors", message="there is none", hint="add one, e.g. [floors.ground]")
     for name, floor in venue.floors.items():
         yield from _outline(floor.outline, join(join("floors", name), "outline"))
+        if abs(floor.order) > ORDER_MAX:
+            hint = "0 is the ground floor, 1 the first, -1 the basement"
+            yield Problem(path=join(join("floors", name), "order"), message="is out of range", hint=hint)
 
 
 def _zones(venue: Venue, doubted: frozenset[str]) -> Iterator[Problem]:

@@ -146,6 +146,8 @@ def _plainly(message: str) -> str:
     if match is None:
         return message[:1].lower() + message[1:]
     want, got = (_WORDS.get(word.removesuffix(" | null"), word) for word in match.groups())
+    if match[1] == "int" and match[2] == "float":
+        got = "a decimal one"
     return f"should be {want}, not {got}"
 
 

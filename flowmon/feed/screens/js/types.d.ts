@@ -515,6 +515,36 @@ export interface Ok {
   seen_ms?: number | null;
 }
 
+/** A venue that this feed tells of. */
+export interface VenueName {
+  id: string;
+  name: string;
+}
+
+/**
+ * The first frame of the feed. `at`, `now`: the venue's clock; `rate`: its seconds per second.
+ *
+ * hb_ms: a heartbeat comes so often. can: the commands this client may give. min_ver: the oldest page.
+ */
+export interface Welcome {
+  t: "welcome";
+  sid: string;
+  epoch: string;
+  now: string;
+  at: number;
+  hb_ms: number;
+  mode: string;
+  rate: number;
+  simulated: boolean;
+  venue: string;
+  venues: VenueName[];
+  role: "admin" | "agent" | "manager" | "viewer";
+  by: string;
+  can: string[];
+  ver: string;
+  min_ver: string;
+}
+
 /**
  * Everything a channel shows, key to fields; with `partial`, what changed since the client was here.
  *
@@ -595,6 +625,15 @@ export interface Res {
   reason?: string;
   retry?: boolean;
   cur?: Record<string, unknown>;
+}
+
+/** Proof of life. seq: where each subscription stands. lag_ms: the venue's clock minus the newest finding. */
+export interface Hb {
+  t: "hb";
+  at: number;
+  seq: Record<string, number>;
+  lag_ms: number | null;
+  simulated?: boolean;
 }
 
 /** Channel `zones`, key: the zone. See ZoneState for what the fields mean. */
