@@ -1,7 +1,11 @@
-"""Payload bytes to JSON values, and the few readings every JSON dialect needs. No input is trusted here."""
+"""Payload bytes to JSON values, and the few readings every JSON dialect needs. No input is trusted here.
+
+Reasons begin with fixed words; what comes from the payload stands after a colon, so that they can be counted.
+"""
 
 import json
 import math
+import re
 from datetime import datetime
 from typing import Never
 
@@ -10,8 +14,10 @@ import msgspec
 from flowmon.errors import Undecodable
 
 _BOM = b"\xef\xbb\xbf"
-#: The longest name a device may give anything; longer ones are noise or an attack on memory.
-NAME_MAX = 200
+#: The longest name, and the longest sentence, a device may send. They bound a record of 500 facts below 1 MB.
+NAME_MAX = 100
+TEXT_MAX = 200
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 #: JSON numbers are exact up to here in every language that may read them again.
 INTEGER_MAX = 2**53
 
@@ -81,16 +87,21 @@ def name(value: object, what: str) -> str:
     """`value` as a name: text, or a whole number written out. Raises Undecodable."""
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= INTEGER_MAX:
         return str(value)
-    if not isinstance(value, str) or not value or len(value) > NAME_MAX:
-        raise Undecodable(f"{what} is not a name of 1 to {NAME_MAX} characters")
+    if not isinstance(value, str) or not value or not fits(value, NAME_MAX):
+        raise Undecodable(f"{what} is not a name of 1 to {NAME_MAX} printable characters")
     return value
+
+
+def fits(text: str, most: int = TEXT_MAX) -> bool:
+    """Whether text is at most `most` characters long and has no control characters or half surrogates."""
+    return len(text) <= most and _UNPRINTABLE.search(text) is None
 
 
 def people(value: object, what: str) -> int:
     """`value` as a number of people or crossings: whole, not negative. Raises Undecodable."""
     count = number(value, what)
     if count != int(count) or not 0 <= count <= INTEGER_MAX:
-        raise Undecodable(f"{what} is {value!r}, not a whole number from 0 on")
+        raise Undecodable(f"{what} is not a whole number from 0 on: {value!r}")
     return int(count)
 
 
@@ -117,7 +128,7 @@ def instant(value: object, what: str) -> float:
     for scale in (1.0, 1e3, 1e6):
         if 0 <= time < 1e11 * scale:
             return time / scale
-    raise Undecodable(f"{what} is {value!r}, not a time in s, ms or µs since 1970")
+    raise Undecodable(f"{what} is not a time in s, ms or µs since 1970: {value!r}")
 
 
 def _rfc3339(text: str, what: str) -> float:
@@ -129,4 +140,4 @@ def _rfc3339(text: str, what: str) -> float:
                 return time
     except (ValueError, OverflowError):
         pass
-    raise Undecodable(f"{what} is {text[:40]!r}, not a time with an offset like 2026-11-24T09:00:00Z")
+    raise Undecodable(f"{what} is not a time with an offset like RFC 3339 has: {text[:40]!r}")

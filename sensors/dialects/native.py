@@ -55,17 +55,20 @@ LAST_WILL = b'{"health":"offline"}'
 
 
 def decode(message: Message, device: str) -> list[Fact]:
-    """See the port. The device of the topic is the source, whatever the route says."""
+    """See the port. On our own topics the device is in the topic; elsewhere the route names it."""
     parts = message.topic.split("/")
-    if len(parts) != 5 or not parts[3]:
-        raise Undecodable(f"topic is not {PREFIX}/<venue>/<device>/<what>")
-    speaker, what = device or parts[3], parts[4]
+    if message.topic.startswith(f"{PREFIX}/"):
+        if len(parts) != 5:
+            raise Undecodable(f"native: topic is not {PREFIX}/<venue>/<device>/<what>")
+        device = parts[3]
+    what = parts[-1]
     kind = WHATS.get(what)
     if kind is None:
-        raise Undecodable(f"topic ends in {what[:40]!r}; known are {', '.join(WHATS)}")
+        raise Undecodable(f"native: unknown last level of the topic: {what[:40]!r}, not {', '.join(WHATS)}")
+    source = bodies.name(device, "device")
     body = bodies.document(message.payload)
     items = body if isinstance(body, list) else [body]
-    return [_fact(kind, bodies.table(item, what), bodies.name(speaker, "device"), message.seen) for item in items]
+    return [_fact(kind, bodies.table(item, what), source, message.seen) for item in items]
 
 
 def _fact(kind: type[Fact], fields: dict[str, object], device: str, seen: float) -> Fact:
@@ -90,26 +93,32 @@ def _fact(kind: type[Fact], fields: dict[str, object], device: str, seen: float)
 
 def _check(fact: Fact, fields: dict[str, object]) -> None:
     """What the types cannot say: ranges. Raises Undecodable."""
-    for field, value in fields.items():
-        if isinstance(value, str) and len(value) > bodies.NAME_MAX:
-            raise Undecodable(f"{field[:40]} is longer than {bodies.NAME_MAX} characters")
-        if field in _PEOPLE and value is not None:
+    for field in fact.__struct_fields__:
+        value = fields.get(field)
+        if isinstance(value, str):
+            longest = bodies.TEXT_MAX if field == "reason" else bodies.NAME_MAX
+            if not bodies.fits(value, longest):
+                raise Undecodable(f"{field} is longer than {longest} or has control characters")
+        elif field in _PEOPLE and value is not None:
             bodies.people(value, field)
-        elif field == "seq":
+        elif field == "seq" and value is not None:
             bodies.number(value, field)
+    if problem := _out_of_range(fact):
+        raise Undecodable(f"{_WORDS[type(fact)]}: {problem}")
+
+
+def _out_of_range(fact: Fact) -> str:
     match fact:
-        case Count(kind="window") if not fact.start < fact.end:
-            raise Undecodable("count: a window needs start before end")
+        case Count(kind="window") | Booked() if not fact.start < fact.end:
+            return "start must be before end"
         case Count() if not 0 <= fact.complete <= 1:
-            raise Undecodable("count: complete is a share from 0 to 1")
+            return "complete is a share from 0 to 1"
         case Sighting() if not -200 <= fact.rssi_dbm <= 50:
-            raise Undecodable("sighting: rssi_dbm is out of -200..50")
+            return "rssi_dbm is from -200 to 50"
         case Presence() if not 0 <= fact.probability <= 1:
-            raise Undecodable("presence: probability is from 0 to 1")
-        case Booked() if not fact.start < fact.end:
-            raise Undecodable("booked: a slot needs start before end")
+            return "probability is from 0 to 1"
         case _:
-            pass
+            return ""
 
 
 def encode(facts: Sequence[Fact], *, venue: str, device: str) -> list[Outgoing]:

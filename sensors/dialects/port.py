@@ -19,13 +19,15 @@ Outgoing = tuple[str, bytes, bool]
 class Message(Struct, frozen=True, gc=False):
     """One MQTT message as it came. seen: gateway clock, seconds UTC. retained: a stored copy, of any age.
 
-    mid, qos and connection are what the inbox needs to acknowledge it; a dialect ignores them.
+    size: bytes it had, where the inbox kept only a part of it. mid, qos and connection are what the inbox needs to
+    acknowledge it; a dialect ignores all four.
     """
 
     topic: str
     payload: bytes
     seen: float
     retained: bool = False
+    size: int = 0
     mid: int = 0
     qos: int = 0
     connection: int = 0

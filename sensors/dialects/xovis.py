@@ -136,7 +136,7 @@ def _slug(text: str) -> str:
 
 
 def encode(facts: Sequence[Fact], *, venue: str, device: str) -> list[Outgoing]:
-    """See the port: one envelope on `xovis/<venue>/<device>`, one logic a fact; states cover the last 60 s."""
+    """See the port: one envelope on `xovis/<device>/logics`, one logic a fact; states cover the last 60 s."""
     if not facts:
         return []
     if len({fact.simulated for fact in facts}) > 1:
@@ -150,7 +150,7 @@ def encode(facts: Sequence[Fact], *, venue: str, device: str) -> list[Outgoing]:
     }
     if facts[0].simulated:
         envelope["simulated"] = True
-    return [(f"xovis/{venue}/{device}", msgspec.json.encode(envelope), False)]
+    return [(f"xovis/{device}/logics", msgspec.json.encode(envelope), False)]
 
 
 def _to_logic(fact: Fact, device: str) -> dict[str, object]:

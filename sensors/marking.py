@@ -1,0 +1,45 @@
+"""What only the gateway knows of a fact: simulated or old, a beacon's token, a queue's id. Pure but for its keys."""
+
+from collections.abc import Mapping
+
+from msgspec import structs
+
+from flowmon.facts import Fact, Presence, QueueReading, Sighting
+from flowmon.venue.model import Venue
+from sensors.dialects.port import Message
+from sensors.keys import Keys
+from sensors.tokens import token
+
+
+class Marking:
+    """venues: by id. simulated: mark everything so, whatever the payload says."""
+
+    def __init__(self, venues: Mapping[str, Venue], keys: Keys, *, simulated: bool) -> None:
+        self._keys = keys
+        self._simulated = {name for name, venue in venues.items() if simulated or venue.simulated}
+        self._queues = {
+            name: {queue.device: queue_id for queue_id, queue in venue.queues.items() if queue.device}
+            for name, venue in venues.items()
+        }
+
+    def simulated(self, venue: str) -> bool:
+        """Whether everything from this venue is simulated."""
+        return venue in self._simulated
+
+    def mark(self, fact: Fact, venue: Venue, message: Message) -> Fact:
+        """The fact as it goes into the journal."""
+        changes: dict[str, object] = {}
+        if venue.id in self._simulated and not fact.simulated:
+            changes["simulated"] = True
+        if message.retained and not fact.historical:
+            # the broker's stored copy: it was true once, nobody knows how long ago
+            changes["historical"] = True
+        match fact:
+            case Sighting() | Presence():
+                changes["beacon"] = token(self._keys.at(venue, message.seen), fact.beacon)
+            case QueueReading() if fact.queue not in venue.queues:
+                # a sensor that measures one queue knows its own name, not the queue's
+                changes["queue"] = self._queues[venue.id].get(fact.source, fact.queue)
+            case _:
+                pass
+        return structs.replace(fact, **changes) if changes else fact
