@@ -32,7 +32,8 @@ class Mailbox:
         self.told = 0
         self.due = math.inf  # state: the next change leaves no earlier; events do not wait for it
         self._epoch = hub.epoch
-        self._since = sub.since.seq if sub.since and sub.since.epoch == hub.epoch else None
+        known = sub.since is not None and sub.since.epoch == hub.epoch and sub.since.seq >= 0
+        self._since = sub.since.seq if sub.since is not None and known else None
         self._head: Fields | None = {"id": sub.id}  # not None: a snapshot is due
 
     def next_at(self) -> float:
