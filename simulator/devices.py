@@ -6,6 +6,7 @@
 Figures: Beta draw of the miss rate per direction, because equal rates would cancel and make the problem too easy.
 """
 
+import math
 from collections.abc import Callable, Generator
 from typing import Any
 
@@ -151,7 +152,7 @@ class CounterDevice(Voice):
 
     def _periods(self) -> Process:
         period = self._errors.window_s
-        end = (self._env.now + self._skew) // period * period + period  # device time
+        end = (math.ceil((self._env.now + self._skew) / period) + 1) * period  # the first whole one, device time
         while True:
             yield self._env.timeout(max(0.0, end - self._skew - self._env.now))
             self._report(end - period, end)

@@ -43,11 +43,19 @@ class Simulation:
     """One day, to be run once.
 
     sightings: whether radio is simulated (by far the most events). shift_s: moves the day in time.
+    radio_from: nothing is heard before (epoch); saves time for who begins in the middle of a day.
     day: its times.
     """
 
     def __init__(
-        self, venue: Venue, scenario: Scenario, seed: int, *, sightings: bool = True, shift_s: float = 0.0
+        self,
+        venue: Venue,
+        scenario: Scenario,
+        seed: int,
+        *,
+        sightings: bool = True,
+        shift_s: float = 0.0,
+        radio_from: float = 0.0,
     ) -> None:
         self.venue = venue
         self.scenario = scenario
@@ -63,10 +71,16 @@ class Simulation:
             self._env, layout, scenario, self.day, (plans, walks, service), salt, self._told, self._said
         )
         self._lines, self._receivers = self._devices(devices)
+        self._radio_from = radio_from
         self._air = Air(layout, scenario.radio, radio) if sightings and venue.receivers else None
         self._env.process(self._faults.sentinels(self._env, self._told))
         self._env.process(self._seconds())
         self._world.open(arrivals(scenario, venue, self.day, people))
+
+    @property
+    def now(self) -> float:
+        """The time the simulation has reached, seconds since the epoch."""
+        return float(self._env.now)
 
     @property
     def occupancy(self) -> dict[str, int]:
@@ -120,7 +134,7 @@ class Simulation:
     def _seconds(self) -> Generator[simpy.Event, Any, None]:
         """Each second: what receivers hear. Runs without radio too, so that events leave in time."""
         while True:
-            if self._air is not None and self._air.carriers:
+            if self._air is not None and self._air.carriers and self._env.now >= self._radio_from:
                 self._hear(self._air)
             yield self._env.timeout(1.0)
 
