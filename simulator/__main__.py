@@ -25,6 +25,7 @@ from simulator.day import Day, day_of
 from simulator.play import play
 from simulator.publish import Publisher
 from simulator.record import record
+from simulator.scenario import Scenario
 from simulator.simulation import Simulation
 
 
@@ -96,10 +97,19 @@ def _venue(args: argparse.Namespace) -> Venue:
     return load_venue(args.venue or load_settings().venues[0])
 
 
+def _scenario(args: argparse.Namespace, venue: Venue) -> Scenario:
+    scenario = scenarios.load(args.scenario)
+    for queue in scenarios.unused(scenario, venue.queues):
+        note = f"{venue.id} has no queue {queue!r}, so [queues.{queue}] of {scenario.name} is left out"
+        print(f"simulator: {note}", file=sys.stderr)
+    return scenario
+
+
 def _play(args: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     settings = load_settings()
-    venue, scenario = _venue(args), scenarios.load(args.scenario)
+    venue = _venue(args)
+    scenario = _scenario(args, venue)
     day = day_of(scenario, venue)
     shift = 0.0
     if args.clock == "now":
@@ -134,7 +144,8 @@ def _span(args: argparse.Namespace, day: Day) -> tuple[float, float]:
 
 
 def _record(args: argparse.Namespace) -> int:
-    venue, scenario = _venue(args), scenarios.load(args.scenario)
+    venue = _venue(args)
+    scenario = _scenario(args, venue)
     simulation = Simulation(venue, scenario, args.seed, sightings=not args.no_sightings)
     with contextlib.ExitStack() as stack:
         true = stack.enter_context(_truth(args, simulation))

@@ -9,7 +9,7 @@ Times of day are `HH:MM`, local to the venue. Shares are 0..1. One scenario serv
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -151,6 +151,12 @@ class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def service(self, queue: str) -> Service:
         """How a queue is served."""
         return self.queues.get(queue, self.queues.get("any", Service()))
+
+
+def unused(scenario: Scenario, queues: Iterable[str]) -> list[str]:
+    """Queues that a scenario speaks of and a venue (with these `queues`) does not have: perhaps misspelt."""
+    known = {"any", *queues}
+    return [queue for queue in scenario.queues if queue not in known]
 
 
 def built_in() -> list[str]:
