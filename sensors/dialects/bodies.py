@@ -117,13 +117,15 @@ def number(value: object, what: str) -> float:
 
 
 def instant(value: object, what: str) -> float:
-    """A time as seconds UTC: from s, ms or µs told apart by magnitude, or from RFC 3339 text with an offset.
+    """A time as seconds UTC: RFC 3339 text with an offset, or a number as for `seconds`. Raises Undecodable."""
+    return _rfc3339(value, what) if isinstance(value, str) else seconds(value, what)
 
-    Years 1970 to 5138. A wrong clock (2000, 2099) is a valid time: judging it is the intake's work.
-    Raises Undecodable.
+
+def seconds(value: object, what: str) -> float:
+    """A time as seconds UTC, from a number of s, ms or µs told apart by magnitude: years 1970 to 5138.
+
+    A wrong clock (2000, 2099) is a valid time: judging it is the intake's work. Raises Undecodable.
     """
-    if isinstance(value, str):
-        return _rfc3339(value, what)
     time = number(value, what)
     for scale in (1.0, 1e3, 1e6):
         if 0 <= time < 1e11 * scale:

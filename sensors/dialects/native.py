@@ -82,7 +82,7 @@ def _fact(kind: type[Fact], fields: dict[str, object], device: str, seen: float)
         known.setdefault("at", seen)
     for field in _TIMES:
         if field in known:
-            known[field] = bodies.instant(known[field], field)
+            known[field] = bodies.seconds(known[field], field)
     try:
         fact = msgspec.convert(known, kind)
     except msgspec.ValidationError as error:

@@ -145,7 +145,7 @@ def encode(facts: Sequence[Fact], *, venue: str, device: str) -> list[Outgoing]:
         "logics_data": {
             "package_info": {"version": "5.0", "id": 1, "agent_id": 1001},
             "sensor_info": {"serial_number": device, "type": "SINGLE_SENSOR"},
-            "logics": [_to_logic(fact, device) for fact in facts],
+            "logics": [_to_logic(fact, venue, device) for fact in facts],
         }
     }
     if facts[0].simulated:
@@ -153,9 +153,9 @@ def encode(facts: Sequence[Fact], *, venue: str, device: str) -> list[Outgoing]:
     return [(f"xovis/{device}/logics", msgspec.json.encode(envelope), False)]
 
 
-def _to_logic(fact: Fact, device: str) -> dict[str, object]:
+def _to_logic(fact: Fact, venue: str, device: str) -> dict[str, object]:
     if fact.source != device:
-        raise ValueError(f"{device} cannot speak for {fact.source}")
+        raise ValueError(f"{device} of {venue} cannot speak for {fact.source}")
     match fact:
         case Count(kind="window"):
             record = _to_record(fact.start, fact.end, {"fw": fact.forward, "bw": fact.backward})
