@@ -18,10 +18,11 @@ JSON = "application/json"
 
 
 class Request(Struct, frozen=True):
-    """A GET. path: with its query. headers: by their name in small letters."""
+    """path: with its query. headers: by their name in small letters."""
 
     path: str
     headers: dict[str, str]
+    method: str = "GET"
 
     @property
     def place(self) -> str:
@@ -57,8 +58,16 @@ class Pages:
             "Cross-Origin-Resource-Policy": "same-origin",
         }
 
-    def get(self, request: Request) -> Answer:
-        """The answer to a GET of anything but the socket."""
+    def answer(self, request: Request) -> Answer:
+        """The answer to a request for anything but the socket."""
+        if request.method not in {"GET", "HEAD"}:
+            no = "this address is only read; commands are given on the socket /feed"
+            answer = self.refuse(HTTPStatus.METHOD_NOT_ALLOWED, no)
+            return Answer(answer.status, answer.headers | {"Allow": "GET, HEAD"}, answer.body)
+        found = self._get(request)
+        return Answer(found.status, found.headers, b"") if request.method == "HEAD" else found
+
+    def _get(self, request: Request) -> Answer:
         match request.place:
             case "/healthz":
                 well, document = self._health()

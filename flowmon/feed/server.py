@@ -305,10 +305,10 @@ class Feed:
         return self.ready, document
 
     def _respond(self, _: ServerConnection, websocket_request: WebSocketRequest) -> Response | None:
-        """Answer a plain GET; None lets the socket be opened."""
+        """Answer a plain request; None lets the socket be opened."""
         request = _request(websocket_request)
-        if request.place != "/feed":
-            return _response(self._pages.get(request))
+        if request.place != "/feed" or request.method != "GET":
+            return _response(self._pages.answer(request))
         if not self.ready:
             reason = "the feed is still loading: try again in a moment"
             return _response(self._pages.refuse(HTTPStatus.SERVICE_UNAVAILABLE, reason))
@@ -347,7 +347,8 @@ def _tune(websocket: ServerConnection) -> None:
 
 def _request(request: WebSocketRequest | None) -> Request:
     assert request is not None
-    return Request(request.path, {name.lower(): value for name, value in request.headers.raw_items()})
+    headers = {name.lower(): value for name, value in request.headers.raw_items()}
+    return Request(request.path, headers, getattr(request, "method", "GET"))  # websockets 16 knows no other
 
 
 def _response(answer: Answer) -> Response:

@@ -154,7 +154,7 @@ def test_no_episode_is_lost_or_told_twice_however_often_the_connection_breaks(lo
             line = Line(hub, now=now)
             line.screen = screen
             line.say(t="sub", ch="alerts", since={"epoch": "e1", "seq": screen.seq["alerts"]})
-        if number % 11 == 0:
+        if number % 111 == 0:
             line.after(0.06)
             line.say(t="ok", seq=line.screen.seq)
     while line.session.next_wake(line.now) <= line.now:

@@ -29,7 +29,7 @@ class Site:
         self.pages = Pages(self.hubs, Assets(files), "live", lambda: (self.ready, {"ready": self.ready}))
 
     def get(self, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
-        answer = self.pages.get(Request(path, {name.replace("_", "-"): value for name, value in headers.items()}))
+        answer = self.pages.answer(Request(path, {name.replace("_", "-"): value for name, value in headers.items()}))
         return answer.status.value, answer.headers, answer.body
 
 
