@@ -14,13 +14,18 @@ from flowmon import schema, wire
 from flowmon.__main__ import main
 from flowmon.facts import Count
 from flowmon.feed.entries import Floors, entry
-from flowmon.feed.messages import KEYED_CHANNELS
+from flowmon.feed.hub import Hub
+from flowmon.feed.messages import KEYED_CHANNELS, LOG_CHANNELS
+from flowmon.feed.orders import Identity
+from flowmon.feed.session import About, Session
+from flowmon.findings import Published
 from flowmon.schema import frames
 from flowmon.schema.jsonschema import NATIVE, documents
 from flowmon.venue.parse import load
 from tests.contract import golden
 
 MUSEUM = Path(__file__).parents[2] / "deploy/venues/museum.toml"
+CHANNELS = (*KEYED_CHANNELS, *LOG_CHANNELS)
 DOCUMENTS = documents()
 
 
@@ -150,3 +155,31 @@ def test_the_contract_needs_no_client_library() -> None:
     python = shutil.which(sys.executable) or sys.executable
     done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True, cwd=MUSEUM.parents[2])
     assert done.stdout.strip() == "[]"
+
+
+def test_what_a_session_says_validates() -> None:
+    """A client that says hello, subscribes to everything and gives orders, on a feed full of findings."""
+    venue = load(MUSEUM)
+    hub = Hub(venue, "k7Qp")
+    session = Session("c-1", {venue.id: hub}, venue.id, lambda _: Identity("admin", "dupont"), 0.0, About())
+    said = [
+        b'{"t":"hello","v":1,"app":{"name":"floor","ver":"0.1.0"},"lang":"fr"}',
+        *(b'{"t":"sub","id":%d,"ch":"%b"}' % (n, channel.encode()) for n, channel in enumerate(CHANNELS)),
+        b'{"t":"unsub","id":20,"ch":"forecast"}',
+        b'{"t":"cmd","id":21,"do":"no such order","idem":"b1"}',
+        b'{"t":"ok","seq":{"zones":1},"seen_ms":12.5}',
+    ]
+    frame = jsonschema.Draft202012Validator(DOCUMENTS["feed.schema.json"])
+    told: list[bytes] = []
+    findings = golden.VALUES["findings"]
+    for step, data in enumerate(said):
+        if not data.startswith(b'{"t":"cmd"'):
+            frame.validate(json.loads(data))
+        session.receive(data.decode(), float(step), step * 1000)
+        hub.publish([Published(venue.id, step, n, finding) for n, finding in enumerate(findings)], step * 1000)
+        while more := session.drain(float(step), step * 1000):
+            told += more
+    assert session.closing is None
+    for line in told:
+        frame.validate(json.loads(line))
+    assert {json.loads(line)["t"] for line in told} == {"welcome", "snap", "delta", "ev", "res", "hb"}
