@@ -10,9 +10,10 @@ keeps the names of its findings. Further header fields are free; `plan` holds th
 that a recording can be replayed without its venue file. Files whose bytes are gzip are read as such.
 """
 
+import contextlib
 import gzip
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -27,6 +28,7 @@ from flowmon.venue.model import Venue, fingerprint
 VERSION = 1
 #: The longest line that is read or written, bytes. A full record of 500 facts has about 100 KB.
 LINE_MAX = 16 << 20
+_PROGRESS_EVERY = 256
 
 _KNOWN = ("flowmon", "version", "venue", "fingerprint", "simulated", "first_offset", "plan")
 
@@ -119,17 +121,20 @@ def read_header(path: Path) -> Header:
     raise JournalError(f"{path} is empty: not a flowmon recording")
 
 
-def read_recording(path: Path) -> tuple[Header, Iterator[tuple[int, Record]]]:
+def read_recording(
+    path: Path, *, progress: Callable[[int], None] | None = None
+) -> tuple[Header, Iterator[tuple[int, Record]]]:
     """Open a recording: its header, and its records with their offsets, in order, in bounded memory.
 
+    progress: told now and then how many bytes of the file have been read.
     Raises JournalError naming the line, at once for the header and while iterating for a record.
     """
     header = read_header(path)
-    return header, _records(path, header.first_offset)
+    return header, _records(path, header.first_offset, progress)
 
 
-def _records(path: Path, offset: int) -> Iterator[tuple[int, Record]]:
-    for number, line in enumerate(_lines(path), start=1):
+def _records(path: Path, offset: int, progress: Callable[[int], None] | None) -> Iterator[tuple[int, Record]]:
+    for number, line in enumerate(_lines(path, progress), start=1):
         if number == 1:
             continue
         try:
@@ -153,13 +158,15 @@ def _gap(line: bytes, expected: int) -> int:
     return offset
 
 
-def _lines(path: Path) -> Iterator[bytes]:
+def _lines(path: Path, progress: Callable[[int], None] | None = None) -> Iterator[bytes]:
     """Lines without their newline. A last line that is not finished is an error: something is missing."""
     number = 0
     try:
-        with _open(path) as stream:
+        with path.open("rb") as file, _unzipped(file) as stream:
             while line := stream.readline(LINE_MAX):
                 number += 1
+                if progress is not None and number % _PROGRESS_EVERY == 0:
+                    progress(file.tell())
                 if not line.endswith(b"\n"):
                     raise JournalError(_unfinished(path, number, len(line)))
                 yield line[:-1]
@@ -173,10 +180,10 @@ def _unfinished(path: Path, number: int, size: int) -> str:
     return f"{path}, line {number} is not finished (the file was cut off): copy it again or remove that line"
 
 
-def _open(path: Path) -> IO[bytes]:
-    with path.open("rb") as probe:
-        zipped = probe.read(2) == b"\x1f\x8b"
-    return cast("IO[bytes]", gzip.open(path)) if zipped else path.open("rb")
+def _unzipped(file: IO[bytes]) -> IO[bytes]:
+    zipped = file.read(2) == b"\x1f\x8b"
+    file.seek(0)
+    return cast("IO[bytes]", gzip.open(file)) if zipped else file
 
 
 def write_recording(path: Path, header: Header, records: Iterable[Record]) -> int:
@@ -190,18 +197,29 @@ def write_recording(path: Path, header: Header, records: Iterable[Record]) -> in
 
 def write_entries(path: Path, header: Header, entries: Iterable[tuple[int, Record]]) -> int:
     """Like write_recording, for records that keep the offsets they have (rising, gaps allowed)."""
-    part = path.with_name(path.name + ".part")
     count, due = 0, header.first_offset
+    with new_file(path) as stream:
+        stream.write(encode_header(header))
+        for offset, record in entries:
+            if offset < due:
+                raise ValueError(f"offset {offset} after {due - 1}: offsets must rise")
+            if offset > due:
+                stream.write(wire.encode(_Gap(offset)) + b"\n")
+            stream.write(encode_line(record))
+            count, due = count + 1, offset + 1
+    return count
+
+
+@contextlib.contextmanager
+def new_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write, gzip when its name ends in `.gz`, that appears under its name when all went well.
+
+    Raises JournalError when it cannot be written.
+    """
+    part = path.with_name(path.name + ".part")
     try:
         with part.open("wb") as file, _zipped(file, path) as stream:
-            stream.write(encode_header(header))
-            for offset, record in entries:
-                if offset < due:
-                    raise ValueError(f"offset {offset} after {due - 1}: offsets must rise")
-                if offset > due:
-                    stream.write(wire.encode(_Gap(offset)) + b"\n")
-                stream.write(encode_line(record))
-                count, due = count + 1, offset + 1
+            yield stream
         part.replace(path)
     except OSError as error:
         raise JournalError(
@@ -209,7 +227,6 @@ def write_entries(path: Path, header: Header, entries: Iterable[tuple[int, Recor
         ) from error
     finally:
         part.unlink(missing_ok=True)
-    return count
 
 
 def _zipped(file: IO[bytes], path: Path) -> IO[bytes]:
