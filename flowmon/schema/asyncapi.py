@@ -117,7 +117,7 @@ def _kafka() -> Part:
         binding = {"kafka": {"key": {"type": "string", "description": key}, "bindingVersion": "0.5.0"}}
         more: Part = {"bindings": binding}
         if topic == FINDINGS_TOPIC:
-            more["headers"] = _cloud_event()
+            more["headers"] = cloud_event()
         parts["messages"][message] = _message(message, what, payload, **more)
         topic_binding = {"kafka": {"topic": topic, "bindingVersion": "0.5.0"}}
         parts["channels"][channel] = _channel(topic, "kafka", what, {message: message}, bindings=topic_binding)
@@ -126,13 +126,14 @@ def _kafka() -> Part:
     return parts
 
 
-def _cloud_event() -> Part:
+def cloud_event() -> Part:
     """Headers of a finding: CloudEvents binary mode, and the name of the state it comes from."""
     text = {
         "ce_specversion": "1.0",
         "ce_id": "venue/offset/index: the same however often it is published",
         "ce_source": "/flowmon/venue",
-        "ce_type": "the finding's type",
+        "ce_type": "flowmon. and the finding's type",
+        "content-type": "application/json",
         "offset": "journal record whose application produced it, in ASCII digits",
         "index": "its place among that record's findings, in ASCII digits",
     }

@@ -19,9 +19,12 @@ from flowmon.feed.messages import KEYED_CHANNELS, LOG_CHANNELS
 from flowmon.feed.orders import Identity
 from flowmon.feed.session import About, Session
 from flowmon.findings import Published
+from flowmon.journal.kafka_findings import headers
 from flowmon.schema import frames
+from flowmon.schema.asyncapi import cloud_event
 from flowmon.schema.jsonschema import NATIVE, documents
 from flowmon.venue.parse import load
+from sensors.dialects.native import WHATS
 from tests.contract import golden
 
 MUSEUM = Path(__file__).parents[2] / "deploy/venues/museum.toml"
@@ -76,6 +79,15 @@ def test_native_payloads_are_facts_without_what_topic_and_gateway_know(what: str
         payload.validate(data)
         payload.validate([data, data])
     assert not payload.is_valid(3)
+
+
+def test_the_native_dialect_speaks_what_is_documented() -> None:
+    assert {what: kind.__name__ for what, kind in WHATS.items()} == NATIVE
+
+
+def test_findings_carry_the_headers_that_are_documented() -> None:
+    names = [name for name, _ in headers("museum", 7, 0, golden.VALUES["findings"][0])]
+    assert names == cloud_event()["required"]
 
 
 def test_a_native_count_may_leave_its_counter_out() -> None:
