@@ -122,9 +122,12 @@ def _live(
 ) -> None:
     """The rest of the day, at its own pace, over MQTT."""
     simulation = Simulation(venue, scenario, seed, radio_from=start - 60)
-    with Publisher(venue, url) as publisher:
-        play(simulation, publisher.publish, start=start, until=day.end, clock=clock, stop=ended)
-        publisher.close(clock.now())
+    try:
+        with Publisher(venue, url, patience_s=10.0) as publisher:
+            play(simulation, publisher.publish, start=start, until=day.end, clock=clock, stop=ended)
+    except FlowmonError:
+        if not ended.is_set():  # Ctrl-C reaches the broker's process as well
+            raise
 
 
 def _announce(engine: local.LocalEngine) -> None:
