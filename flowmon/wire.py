@@ -18,6 +18,8 @@ _finding_decoder: msgspec.json.Decoder[Finding] = msgspec.json.Decoder(Finding)
 _command_decoder: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
 
 encode = _encoder.encode
+#: A list of values to as many lines, each with its newline.
+encode_lines = _encoder.encode_lines
 
 
 def decode_record(data: bytes) -> Record:

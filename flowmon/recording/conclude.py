@@ -48,7 +48,8 @@ class Conclusions:
         self.digests: list[str] = []
         self.records = self.facts = self.findings = 0
         self.first = self.last = 0.0
-        self.types: Counter[str] = Counter()
+        self._kinds: Counter[type[Finding]] = Counter()
+        self._compared = 0
         self.episodes: Counter[str] = Counter()
         self.restart()
 
@@ -60,39 +61,43 @@ class Conclusions:
     async def send(self, entry: Entry) -> None:
         """Apply one record. Raises Differs at the first finding that is not the expected one."""
         at = moment(entry.record)
-        counted = at >= self._begin
-        if counted:
-            self.first, self.last = self.first or at, at
         self.records += 1
         self.facts += len(entry.record)
-        for published in replay(self._monitors[entry.venue], entry.venue, [(entry.offset, entry.record)]):
-            if counted:
-                line = self._digest.add(published)
+        found = list(replay(self._monitors[entry.venue], entry.venue, [(entry.offset, entry.record)]))
+        if at < self._begin:
+            return
+        self.first, self.last = self.first or at, at
+        if found:
+            lines = self._digest.add(found)
+            if not self.digests:
+                self._tell(lines)
+            for published in found:
                 self._count(published.finding)
-                if not self.digests:
-                    self._tell(line)
 
     async def close(self) -> None:
         """End a pass. Raises Differs when findings that were expected are missing."""
         if self._expected is not None and not self.digests:
             missing = next(self._expected, None)
             if missing is not None:
-                raise Differs(_difference(self.findings + 1, missing, b"(no more findings)"))
+                raise Differs(_difference(self._compared + 1, missing, b"(no more findings)"))
         self.digests.append(self._digest.hex())
 
     def _count(self, finding: Finding) -> None:
         self.findings += 1
-        self.types[str(finding.__struct_config__.tag)] += 1
+        self._kinds[type(finding)] += 1
         if isinstance(finding, EpisodeChanged):
             self.episodes[f"{finding.rule} {finding.state}"] += 1
 
-    def _tell(self, line: bytes) -> None:
+    def _tell(self, lines: bytes) -> None:
         if self._out is not None:
-            self._out.write(line)
-        if self._expected is not None:
-            expected = next(self._expected, b"(no more findings)\n")
-            if expected.rstrip(b"\n") != line.rstrip(b"\n"):
-                raise Differs(_difference(self.findings, expected, line))
+            self._out.write(lines)
+        if self._expected is None:
+            return
+        for line in lines.splitlines():
+            self._compared += 1
+            expected = next(self._expected, b"(no more findings)\n").rstrip(b"\n")
+            if expected != line:
+                raise Differs(_difference(self._compared, expected, line))
 
     def summary(self, elapsed_s: float) -> dict[str, Any]:
         """What `--json` prints."""
@@ -102,7 +107,7 @@ class Conclusions:
             "records": self.records,
             "facts": self.facts,
             "findings": self.findings,
-            "types": dict(self.types.most_common()),
+            "types": {str(kind.__struct_config__.tag): count for kind, count in self._kinds.most_common()},
             "episodes": dict(self.episodes.most_common(100)),
             "start": self.first,
             "until": self.last,

@@ -33,11 +33,11 @@ class Digest:
     def __init__(self) -> None:
         self._sum = hashlib.sha256()
 
-    def add(self, published: Published) -> bytes:
-        """Take one finding in; returns its line, newline included (what `--out` writes)."""
-        line = wire.encode(published) + b"\n"
-        self._sum.update(line)
-        return line
+    def add(self, published: list[Published]) -> bytes:
+        """Take findings in; returns their lines, each with its newline (what `--out` writes)."""
+        lines = wire.encode_lines(published)
+        self._sum.update(lines)
+        return lines
 
     def hex(self) -> str:
         """The digest so far, 64 hex digits."""

@@ -16,10 +16,18 @@ from flowmon.clock import Clock
 from flowmon.errors import JournalError, Undecodable
 from flowmon.facts import Count, Fact, Tick
 from flowmon.journal.cursor import Cursor
-from flowmon.journal.files import FileJournal, read_folder, read_header, read_recording
+from flowmon.journal.files import (
+    FileJournal,
+    header_of,
+    read_folder,
+    read_header,
+    read_recording,
+    write_recording,
+)
 from flowmon.journal.port import Entry, Journal
 from flowmon.journal.segments import Log
 from flowmon.venue.model import Venue, fingerprint
+from flowmon.venue.parse import load
 
 VENUE = Venue(id="museum", name="Museum", timezone="Europe/Paris", floors={}, zones={}, portals={})
 ROOT = Path(__file__).parents[2]
@@ -56,6 +64,15 @@ async def test_appended_records_are_read_back_in_order_from_any_offset(tmp_path:
     header, records = read_recording(segment(tmp_path))
     assert (header.venue, header.fingerprint, header.plan) == ("museum", fingerprint(VENUE), VENUE)
     assert [offset for offset, _ in records] == [0, 1, 2, 3, 4]
+
+
+def test_a_header_holds_the_whole_plan(tmp_path: Path) -> None:
+    venue = load(ROOT / "deploy" / "venues" / "museum.toml")
+    write_recording(tmp_path / "r.jsonl", header_of(venue), [tick(1)])
+    plan = read_header(tmp_path / "r.jsonl").plan
+    assert plan is not None
+    assert plan == venue
+    assert fingerprint(plan) == fingerprint(venue)
 
 
 async def test_the_tail_torn_at_any_byte_is_cut_and_the_rest_kept(tmp_path: Path) -> None:
