@@ -15,12 +15,16 @@ class Credit:
 
     def __init__(self) -> None:
         self.size = 0
+        #: When the oldest unacknowledged message left.
+        self.oldest: float | None = None
         self._sent: dict[str, deque[_Sent]] = {}
 
     def sent(self, label: str, seq: int, size: int, now: float) -> None:
         """A message of `size` bytes left that takes the client to `seq` of a channel."""
         self._sent.setdefault(label, deque()).append((seq, size, now))
         self.size += size
+        if self.oldest is None:
+            self.oldest = now
 
     def acknowledged(self, seqs: Mapping[str, int]) -> None:
         """The client has everything up to these numbers; channels that are not ours are ignored."""
@@ -28,14 +32,12 @@ class Credit:
             waiting = self._sent.get(label)
             while waiting and waiting[0][0] <= seq:
                 self.size -= waiting.popleft()[1]
+        self._look()
 
     def drop(self, label: str) -> None:
         """The channel is no longer subscribed, or starts anew."""
         self.size -= sum(size for _, size, _ in self._sent.pop(label, ()))
-
-    def oldest(self) -> float | None:
-        """When the oldest unacknowledged message left."""
-        return min((waiting[0][2] for waiting in self._sent.values() if waiting), default=None)
+        self._look()
 
     def is_left(self) -> bool:
         """Whether more may be sent. One message of any size may always be under way."""
@@ -50,5 +52,7 @@ class Credit:
         return self._older_than(CUT_S, now)
 
     def _older_than(self, limit: float, now: float) -> bool:
-        oldest = self.oldest()
-        return oldest is not None and now - oldest > limit
+        return self.oldest is not None and now - self.oldest > limit
+
+    def _look(self) -> None:
+        self.oldest = min((waiting[0][2] for waiting in self._sent.values() if waiting), default=None)

@@ -1,8 +1,9 @@
 """What one client has still to be told of one channel. It holds numbers, never messages. Pure.
 
-State deltas leave at most `max_hz` times a second, on a grid of that period: clients of the same rate stand at
-the same numbers and share one encoding. After a pause a change leaves at once. Events leave at once, in order;
-whoever is so far behind that events are gone is told so (`gap`) and gets the open episodes.
+State deltas leave at most `max_hz` times a second, on a grid of that period shifted by `phase`: clients of the
+same rate and phase stand at the same numbers and share one encoding, and those of other phases have their turn
+at another moment, so that a thousand clients are no burst. After a pause a change leaves at once. Events leave at
+once, in order; whoever is so far behind that events are gone is told so (`gap`) and gets the open episodes.
 """
 
 import math
@@ -22,13 +23,14 @@ Outgoing = tuple[bytes, int]
 class Mailbox:
     """What both kinds share: who it is for, and how far the client was told."""
 
-    def __init__(self, hub: Hub, sub: Sub, *, foreign: bool) -> None:
-        """foreign: the venue is not the session's own, so messages must name it."""
+    def __init__(self, hub: Hub, sub: Sub, *, foreign: bool, phase: float = 0.0) -> None:
+        """foreign: the venue is not the session's own, so messages must name it. phase: 0 to 1, of the period."""
         self.hub = hub
         self.channel = sub.ch
         self.where: Where = sub.where
         self.venue = hub.venue.id if foreign else ""
         self.label = f"{hub.venue.id}/{sub.ch}" if foreign else sub.ch
+        self.phase = phase
         self.told = 0
         self.due = math.inf  # state: the next change leaves no earlier; events do not wait for it
         self._epoch = hub.epoch
@@ -58,8 +60,8 @@ class Mailbox:
 class KeyedMailbox(Mailbox):
     """State: the client is told what changed since it was told last, merged."""
 
-    def __init__(self, hub: Hub, sub: Sub, *, foreign: bool) -> None:
-        super().__init__(hub, sub, foreign=foreign)
+    def __init__(self, hub: Hub, sub: Sub, *, foreign: bool, phase: float = 0.0) -> None:
+        super().__init__(hub, sub, foreign=foreign, phase=phase)
         wanted = HZ_DEFAULT if sub.max_hz is None or not math.isfinite(sub.max_hz) else sub.max_hz
         self._hz = min(max(wanted, HZ_MIN), HZ_MAX)
         self._seen = 0  # like `told`, but also past changes that `where` hides
@@ -85,7 +87,7 @@ class KeyedMailbox(Mailbox):
                 return []
             out = [(data, held.seq)]
         hz = self._hz / 2 if slow else self._hz
-        self.due = (math.floor(now * hz) + 1) / hz
+        self.due = (math.floor(now * hz - self.phase) + 1 + self.phase) / hz
         self.told = self._seen = held.seq
         return out
 
@@ -136,7 +138,7 @@ class LogMailbox(Mailbox):
         ]
 
 
-def mailbox(hub: Hub, sub: Sub, *, foreign: bool) -> Mailbox:
+def mailbox(hub: Hub, sub: Sub, *, foreign: bool, phase: float = 0.0) -> Mailbox:
     """The mailbox for a subscription to a channel the hub has."""
     kind = KeyedMailbox if sub.ch in hub.keyed else LogMailbox
-    return kind(hub, sub, foreign=foreign)
+    return kind(hub, sub, foreign=foreign, phase=phase)

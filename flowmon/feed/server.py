@@ -6,6 +6,7 @@ what `publish` takes in and what a subscription takes out happen one after the o
 """
 
 import asyncio
+import itertools
 import logging
 import secrets
 import socket
@@ -14,6 +15,7 @@ from contextlib import asynccontextmanager, suppress
 from email.utils import formatdate
 from http import HTTPStatus
 
+from msgspec import structs
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
@@ -44,6 +46,7 @@ CLIENTS_MAX = 4_000
 NOTSENT_LOWAT = 16 * 1024
 CLOSE_S = 2.0
 HOUSEKEEPING_S = 1.0
+PHASES = 16  # clients of one rate are written to in so many groups, one after the other
 NOTIFY_EVERY_S = 0.005  # findings that come closer together wake clients once
 
 
@@ -54,6 +57,7 @@ class _Client:
         self.socket = socket
         self.session = session
         self.wake = asyncio.Event()
+        self.wakes_at = 0.0  # when it wakes by itself
 
 
 class Feed:
@@ -85,6 +89,7 @@ class Feed:
         self._pages = Pages(self.hubs, screens or assets.load(), mode, self._health)
         self._pace = pace or (lambda: asyncio.get_running_loop().time())
         self._clients: set[_Client] = set()
+        self._turns = itertools.count()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: Server | None = None
         self._notice: asyncio.TimerHandle | None = None
@@ -204,9 +209,11 @@ class Feed:
         writer = asyncio.create_task(self._write(client))
         try:
             async for data in websocket:
-                client.session.receive(data, self._pace(), self._now_ms())
+                now = self._pace()
+                client.session.receive(data, now, self._now_ms())
                 self._take_commands(client.session)
-                client.wake.set()
+                if client.session.next_wake(now) < client.wakes_at:
+                    client.wake.set()
         except ConnectionClosed:
             pass  # a network that fails is not news
         finally:
@@ -227,7 +234,8 @@ class Feed:
             expected = self._settings.feed_token
             return access.identify(token or bearer, expected=expected, local=local, demo=self._demo)
 
-        return Session(secrets.token_hex(4), self.hubs, venue, identify, self._pace(), self._about)
+        about = structs.replace(self._about, phase=next(self._turns) % PHASES / PHASES)
+        return Session(secrets.token_hex(4), self.hubs, venue, identify, self._pace(), about)
 
     def _refusal(self, websocket: ServerConnection, request: Request) -> Close | None:
         origin, host = request.headers.get("origin"), request.headers.get("host", "")
@@ -244,18 +252,19 @@ class Feed:
         with suppress(ConnectionClosed):
             while True:
                 client.wake.clear()
-                while messages := session.drain(self._pace(), self._now_ms()):
-                    for message in messages:
-                        await websocket.send(message, text=True)
-                    metrics.sent(sum(map(len, messages)))
+                for message in session.drain(self._pace(), self._now_ms()):
+                    await websocket.send(message, text=True)
+                    metrics.sent(len(message))
                 if session.closing is not None:
                     metrics.closed(session.closing.code)
                     await websocket.close(session.closing.code, session.closing.reason)
                     return
                 now = self._pace()
-                alarm = loop.call_later(session.next_wake(now) - now, client.wake.set)
-                await client.wake.wait()
-                alarm.cancel()
+                client.wakes_at = session.next_wake(now)
+                if client.wakes_at > now:
+                    alarm = loop.call_later(client.wakes_at - now, client.wake.set)
+                    await client.wake.wait()
+                    alarm.cancel()
 
     def _take_commands(self, session: Session) -> None:
         if session.paint_s is not None:

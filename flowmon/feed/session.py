@@ -48,10 +48,11 @@ from flowmon.wire import decode_command
 
 
 class About(Struct, frozen=True, kw_only=True):
-    """What a welcome says of the feed: live or replay, clock seconds per second."""
+    """What a feed is: live or replay, clock seconds per second; and this session's phase (see `mailbox`)."""
 
     mode: str = "live"
     rate: float = 1.0
+    phase: float = 0.0
 
 
 class Session:
@@ -108,6 +109,7 @@ class Session:
                 self._unsubscribe(said)
             case Ok():
                 self._credit.acknowledged(said.seq)
+                self._set_hungry()
                 self.paint_s = None if said.seen_ms is None else said.seen_ms / 1000
             case Hello():
                 self._close(BAD_MESSAGE, "hello is said once")
@@ -173,7 +175,7 @@ class Session:
             self._answer(sub.id, refused("too_many", f"at most {SUBSCRIPTIONS_MAX} subscriptions a connection"))
         else:
             self._credit.drop(label)
-            self._boxes[label] = mailbox(hub, sub, foreign=hub is not self._hub)
+            self._boxes[label] = mailbox(hub, sub, foreign=hub is not self._hub, phase=self._about.phase)
 
     def _unsubscribe(self, unsub: Unsub) -> None:
         label = self._label(unsub.venue, unsub.ch)
@@ -201,7 +203,7 @@ class Session:
     # -- what the client is told
 
     def drain(self, now: float, at_ms: int) -> list[bytes]:
-        """Messages to write now; more may follow at once, so drain until it returns none."""
+        """Messages to write now; more may follow at once: see `next_wake`."""
         self._watch_limits(now)
         if self.closing is not None or self._who is None:
             return []
@@ -216,8 +218,7 @@ class Session:
         if now >= self._beat_at:
             self._beat_at = now + HEARTBEAT_S
             out.append(self._heartbeat(at_ms))
-        left = self._credit.is_left()
-        self.hungry_at = min((box.due for box in self._boxes.values()), default=math.inf) if left else math.inf
+        self._set_hungry()
         return out
 
     def next_wake(self, now: float) -> float:
@@ -228,9 +229,8 @@ class Session:
         if self._who is None:
             return self._hello_by
         times = [self._beat_at, self._orders.deadline()]
-        oldest = self._credit.oldest()
-        if oldest is not None:
-            times.append(oldest + CUT_S + 0.001)
+        if self._credit.oldest is not None:
+            times.append(self._credit.oldest + CUT_S + 0.001)
         if self._credit.is_left():
             times += [box.next_at() for box in self._boxes.values()]
             times += [box.due for box in self._boxes.values() if box.due > now]
@@ -258,6 +258,10 @@ class Session:
             "lag_ms": None if latest is None else max(0, at_ms - round(latest * 1000)),
         }
         return encode(beat | ({"simulated": True} if self._hub.simulated else {}))
+
+    def _set_hungry(self) -> None:
+        left = self._credit.is_left()
+        self.hungry_at = min((box.due for box in self._boxes.values()), default=math.inf) if left else math.inf
 
     def _watch_limits(self, now: float) -> None:
         if self._who is None and now >= self._hello_by:
