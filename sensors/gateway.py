@@ -25,7 +25,7 @@ from flowmon.findings import Rejected
 from flowmon.journal.port import Journal
 from flowmon.venue.model import Venue
 from sensors.dialects import DIALECTS
-from sensors.dialects.port import Message, Unwanted
+from sensors.dialects.port import Dialect, Message, Unwanted
 from sensors.keys import Keys
 from sensors.lane import Append, Lanes
 from sensors.marking import Marking
@@ -98,6 +98,7 @@ class Gateway:
         clock: Clock,
         *,
         keys: Keys | None = None,
+        dialects: Mapping[str, Dialect] = DIALECTS,
         simulated: bool = False,
         linger_s: float = 0.01,
         held_max: int = 4_000,
@@ -109,6 +110,7 @@ class Gateway:
         self._routes = routes
         self._venues = venues
         self._journal = journal
+        self._dialects = dialects
         self._clock = clock
         self._held_max = held_max
         self._facts_max = facts_max
@@ -163,7 +165,7 @@ class Gateway:
         if max(message.size, len(message.payload)) > PAYLOAD_MAX:
             raise Undecodable("payload is larger than 1 MB, send fewer measurements in a message")
         try:
-            return DIALECTS[origin.dialect].decode(message, origin.device)
+            return self._dialects[origin.dialect].decode(message, origin.device)
         except Undecodable:
             raise
         except Exception as error:  # noqa: BLE001 -- one message must not stop a museum again and again

@@ -38,6 +38,8 @@ Version = Literal[4, 5]
 KEEPALIVE_S = 30
 BACKOFF_FIRST = 0.2
 BACKOFF_MAX = 15.0
+LASTING_S = 5.0
+BRIEF_MAX = 3
 BATCH = 500
 BUFFER_BYTES = 64 << 20
 #: Larger payloads are refused by the gateway; only their beginning is kept, for the reject.
@@ -103,6 +105,7 @@ class MqttInbox:
         self._shed = False
         # the event loop's own
         self._number = 0  # of the current connection
+        self._fetching = False  # we end this connection to get what was shed
         self._unacked = 0  # taken from this connection, QoS 1, not acknowledged
 
     # -- the gateway's side ------------------------------------------------------------------------------------
@@ -162,43 +165,52 @@ class MqttInbox:
             await asyncio.wait([self._keeper], timeout=2 * BACKOFF_MAX)
 
     def _fetch_shed(self) -> None:
-        if self._shed and self._unacked <= 0 and self._client is not None:
-            self._shed = False
+        if self._shed and not self._fetching and self._unacked <= 0 and self._client is not None:
+            self._fetching = True
             self._client.disconnect()
 
     # -- connecting --------------------------------------------------------------------------------------------
 
     async def _keep_connected(self) -> None:
         wait = BACKOFF_FIRST
+        brief = 0  # connections in a row that were accepted and broke at once
         while not self._closing.is_set():
-            self._up.clear()
-            self._number += 1
-            self._unacked = 0
-            self._shed = False
-            attempt = _Attempt(self._number)
-            self._client = self._new_client(attempt)
-            over = asyncio.Event()
-            threading.Thread(target=self._session, args=(self._client, attempt, over), name="mqtt", daemon=True).start()
-            await over.wait()
-            self._client = None
+            attempt = await self._connection()
             if self._closing.is_set():
                 break
-            if attempt.accepted:
-                wait = BACKOFF_FIRST
-            if attempt.problem:
-                self._say(attempt.problem)
-            if not attempt.accepted and not attempt.refused and self._other_version(attempt):
+            if self._fetching or self._other_version(attempt):
                 continue
+            if attempt.accepted and self._loop.time() - attempt.began > LASTING_S:
+                wait, brief = BACKOFF_FIRST, 0
+            elif attempt.accepted:
+                brief += 1
+            if attempt.problem:
+                twins = brief >= BRIEF_MAX and refusals.twins(self._place, self._login.client_id)
+                self._say(twins or attempt.problem)
             try:
                 async with asyncio.timeout(wait):
                     await self._closing.wait()
             except TimeoutError:
                 wait = min(2 * wait, BACKOFF_MAX)
+
+    async def _connection(self) -> "_Attempt":
+        """One connection from beginning to end, whatever ends it."""
+        self._number += 1
+        self._unacked = 0
+        self._shed = False
+        self._fetching = False
+        attempt = _Attempt(self._number, self._loop.time())
+        self._client = self._new_client(attempt)
+        over = asyncio.Event()
+        threading.Thread(target=self._session, args=(self._client, attempt, over), name="mqtt", daemon=True).start()
+        await over.wait()
+        self._client = None
         self._up.clear()
+        return attempt
 
     def _other_version(self, attempt: "_Attempt") -> bool:
         """Whether to try the other protocol version at once: the broker hung up on this one without a word."""
-        if self._settled_version or not attempt.reached:
+        if self._settled_version or not attempt.reached or attempt.accepted or attempt.refused:
             return False
         self._version = 4 if self._version == 5 else 5
         return self._version == 4
@@ -212,9 +224,9 @@ class MqttInbox:
                 client.disconnect()  # `close` came while there was nothing to disconnect yet
             client.loop_forever(retry_first_connection=False)
             if not attempt.accepted and not attempt.problem:
-                attempt.problem = f"{self._place} hangs up: is it an MQTT broker? correct FLOWMON_MQTT"
+                attempt.problem = refusals.hangs_up(self._place)
         except OSError as error:
-            attempt.problem = refusals.unreachable(error, self._host, self._port)
+            attempt.problem = refusals.unreachable(error, self._host, self._port, tls=self._tls)
         except Exception as error:  # noqa: BLE001 -- a broker's malformed packet ends this connection only
             attempt.problem = f"{self._place} sends what MQTT does not allow ({error!r}); connecting again"
             _log.exception("paho stopped")
@@ -354,8 +366,9 @@ class MqttInbox:
 class _Attempt:
     """What became of one connection. Written by paho's thread, read when it is over."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, began: float) -> None:
         self.number = number
+        self.began = began
         self.reached = False  # TCP (and TLS) stood
         self.accepted = False  # CONNACK said yes
         self.refused = False  # CONNACK said no, for another reason than the version

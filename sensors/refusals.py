@@ -8,13 +8,13 @@ UNSUPPORTED_PROTOCOL = 0x84
 _TAKEN_OVER = 0x8E
 
 
-def unreachable(error: OSError, host: str, port: int) -> str:
+def unreachable(error: OSError, host: str, port: int, *, tls: bool) -> str:
     """No connection could be made."""
     place = f"{host}:{port}"
     match error:
-        case ssl.SSLError():
+        case ssl.SSLError() | ConnectionResetError() if tls:
             return (
-                f"TLS with {place} failed ({error.reason or error}): use mqtt:// if it speaks no TLS, the name in its "
+                f"TLS with {place} failed ({error}): use mqtt:// if it speaks no TLS, the name in its "
                 "certificate as host, and SSL_CERT_FILE for the certificate of your own authority"
             )
         case socket.gaierror():
@@ -25,6 +25,11 @@ def unreachable(error: OSError, host: str, port: int) -> str:
             return f"{place} does not answer: check the address in FLOWMON_MQTT, the network and the firewall"
         case _:
             return f"{place} cannot be reached ({error.strerror or error}): check the network and FLOWMON_MQTT"
+
+
+def hangs_up(place: str) -> str:
+    """A connection was made and ended before any answer."""
+    return f"{place} hangs up: is it an MQTT broker? Correct FLOWMON_MQTT, and write mqtts:// if it speaks TLS there"
 
 
 def refused(code: int, words: str, *, place: str, username: str, client_id: str) -> str:
@@ -49,11 +54,16 @@ def refused(code: int, words: str, *, place: str, username: str, client_id: str)
 def ended(code: int, words: str, *, place: str, client_id: str) -> str:
     """The broker ended a connection that stood."""
     if code == _TAKEN_OVER:
-        return (
-            f"another client took the session {client_id!r} at {place}: two gateways must not share one id, give each "
-            "its own FLOWMON_MQTT_CLIENT"
-        )
+        return twins(place, client_id)
     return f"the broker at {place} ended the connection ({words})"
+
+
+def twins(place: str, client_id: str) -> str:
+    """Connections break as soon as they stand: brokers end the older of two with the same name, some without a word."""
+    return (
+        f"{place} ends each connection at once: if another gateway is called {client_id!r} too, give each its own "
+        "FLOWMON_MQTT_CLIENT; otherwise see the broker's log"
+    )
 
 
 def unsubscribable(topic: str, words: str, *, place: str, username: str) -> str:

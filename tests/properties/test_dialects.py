@@ -48,7 +48,7 @@ scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_
 words = st.sampled_from(
     ["at", "kind", "forward", "window", "event", "start", "end", "zone", "people", "rssi", "logics_data", "logics",
      "id", "records", "counts", "name", "value", "from", "to", "fw", "bw", "balance", "sensor_info", "serial_number",
-     "info", "XLT_QUEUE_STATISTICS", "queue-length", "queueing-time", "samples", "samples_expected", "seq", "health", "ver"]
+     "info", "XLT_QUEUE_STATISTICS", "queue-length", "queueing-time", "samples", "samples_expected", "seq", "health"]
 )  # fmt: skip
 bodies = st.recursive(
     scalars | words,
