@@ -39,13 +39,13 @@ install: $(VENV)/.installed ## prepare .venv and nothing else
 develop: $(VENV)/.developed ## .venv with the tools of developers
 
 services: $(VENV)/.installed ## install Kafka, Mosquitto, PostgreSQL and Chromium where they are missing
-	@$(BIN)/python deploy/services.py install
+	@$(BIN)/python -m deploy.services install
 
 demo: install ## a simulated museum in your browser (DEMO="--rate 10 --scenario coach-party --port 9000")
 	@$(BIN)/flowmon demo $(DEMO)
 
 stack: services ## the whole cluster on this machine, simulated, one Ctrl-C (STACK="--rate 1 --port 8080")
-	@$(BIN)/python deploy/stack.py $(STACK)
+	@$(BIN)/python -m deploy.stack $(STACK)
 
 test: develop services ## everything a change must pass, with the real parts
 	@$(MAKE) --no-print-directory check
