@@ -15,7 +15,7 @@ from flowmon.feed.answers import Answers
 from flowmon.feed.entries import Floors, entry
 from flowmon.feed.messages import EVERYTHING, KEYED_CHANNELS, LOG_CHANNELS, Fields, Where, encode
 from flowmon.feed.state import Event, Keyed, Log
-from flowmon.findings import EpisodeChanged, Published, subject
+from flowmon.findings import EpisodeChanged, Finding, Forecast, Published, QueueState, ZoneState, subject
 from flowmon.venue.model import Venue
 
 SUBJECTS_MAX = 20_000
@@ -122,8 +122,20 @@ class Hub:
             del self._names[next(iter(self._names))]
         return is_new
 
+    def _is_gone(self, finding: Finding) -> bool:
+        """Whether it is about a place that the venue file no longer has: a topic may remember it for long."""
+        match finding:
+            case ZoneState(zone=zone) | Forecast(zone=zone):
+                return zone not in self.venue.zones
+            case QueueState(queue=queue):
+                return queue not in self.venue.queues
+            case _:
+                return False
+
     def _take(self, one: Published) -> None:
         finding = one.finding
+        if self._is_gone(finding):
+            return
         self.simulated = self.simulated or finding.simulated
         self.latest = finding.at if self.latest is None else max(self.latest, finding.at)
         self.answers.learn(finding)

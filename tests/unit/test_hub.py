@@ -8,7 +8,7 @@ from flowmon.feed.hub import SUBJECTS_MAX, Hub
 from flowmon.feed.mailbox import KeyedMailbox, LogMailbox, mailbox
 from flowmon.feed.messages import KEYED_CHANNELS, LOG_CHANNELS, Since, Sub, Where
 from flowmon.feed.state import EVENTS_MAX, TOMBSTONE_MS
-from flowmon.findings import Correction, DeviceState, Dwell, Finding, Forecast, Rejected, VenueState
+from flowmon.findings import Correction, DeviceState, Dwell, Finding, Forecast, QueueState, Rejected, VenueState
 from tests.unit.feed_samples import T0, T0_MS, Names, episode, known, queue, venue, zone
 
 
@@ -106,6 +106,11 @@ def test_a_flood_of_sources_does_not_fill_the_memory(hub: Hub) -> None:
     assert len(hub._names) == SUBJECTS_MAX
     assert len(hub.logs["audit"].events) == EVENTS_MAX
     assert hub.logs["audit"].get("s0") is None
+
+
+def test_places_that_the_venue_no_longer_has_are_not_shown(hub: Hub, names: Names) -> None:
+    hub.publish(names(zone("cellar"), QueueState(at=T0, queue="bar", length=1, lo=1, hi=1)), 0)
+    assert hub.snapshot("zones") == hub.snapshot("queues") == {}
 
 
 def test_a_state_that_says_the_same_moves_nothing(hub: Hub, names: Names) -> None:
