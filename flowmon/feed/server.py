@@ -3,6 +3,7 @@
 One task reads a client, one writes to it, and only the second knows when there is something to write: it sleeps
 until the session's next time or until it is woken by a publication. All state is in the event loop's one thread:
 what `publish` takes in and what a subscription takes out happen one after the other, never in between.
+More than 300 lines, because everything that touches a socket is here and everything that decides is elsewhere.
 """
 
 import asyncio
