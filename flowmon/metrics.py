@@ -31,19 +31,13 @@ _rejected = Counter("flowmon_rejected", "Messages and facts refused", ["reason"]
 _facts = Counter("flowmon_facts", "Facts applied by the core", registry=_registry)
 _findings = Counter("flowmon_findings", "Findings published", ["type"], registry=_registry)
 _apply = Histogram("flowmon_apply_seconds", "Applying one record", buckets=_FAST, registry=_registry)
-_append = Histogram(
-    "flowmon_journal_append_seconds", "Until a record is durable", buckets=_FAST, registry=_registry
-)
-_lag_records = Gauge(
-    "flowmon_journal_lag_records", "Records written but not applied", ["venue"], registry=_registry
-)
+_append = Histogram("flowmon_journal_append_seconds", "Until a record is durable", buckets=_FAST, registry=_registry)
+_lag_records = Gauge("flowmon_journal_lag_records", "Records written but not applied", ["venue"], registry=_registry)
 _lag_seconds = Gauge("flowmon_lag_seconds", "Now minus the newest finding", ["venue"], registry=_registry)
 _clients = Gauge("flowmon_feed_clients", "Screens connected", registry=_registry)
 _sent = Counter("flowmon_feed_sent_bytes", "Bytes written to screens", registry=_registry)
 _cut = Counter("flowmon_feed_closed", "Connections the feed closed", ["code"], registry=_registry)
-_paint = Histogram(
-    "flowmon_feed_paint_seconds", "Receive to paint, as screens say", buckets=_FAST, registry=_registry
-)
+_paint = Histogram("flowmon_feed_paint_seconds", "Receive to paint, as screens say", buckets=_FAST, registry=_registry)
 _age = Gauge("flowmon_zone_data_age_seconds", "Age of a zone's number", ["venue", "zone"], registry=_registry)
 
 

@@ -32,9 +32,7 @@ def test_the_value_in_a_reason_is_no_label() -> None:
 def test_a_flood_of_reasons_ends_under_other() -> None:
     for number in range(metrics.LABELS_MAX * 3):
         metrics.rejected(f"reason {number}: with a value {number}")
-    lines = [
-        line for line in metrics.render().decode().splitlines() if line.startswith("flowmon_rejected_total{")
-    ]
+    lines = [line for line in metrics.render().decode().splitlines() if line.startswith("flowmon_rejected_total{")]
     assert len(lines) <= metrics.LABELS_MAX + 1
     assert value('flowmon_rejected_total{reason="other"}') > 0
 
