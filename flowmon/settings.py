@@ -21,6 +21,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     mqtt_username: str = ""
     mqtt_password: str = ""
     mqtt_client: str = "flowmon-gateway"
+    beacon_secret: str = ""  # makes beacon tokens equal in several gateways; empty: random keys, forgotten with time
     kafka: str = "127.0.0.1:9092"
     postgres: str = "postgresql://flowmon@127.0.0.1:5432/flowmon"
     app: str = "flowmon"

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import signal
 import sys
 
@@ -20,7 +19,7 @@ from sensors.routes import Routes
 _log = logging.getLogger("sensors")
 
 
-async def serve(chosen: Settings, keys: Keys) -> None:
+async def serve(chosen: Settings) -> None:
     """Run one gateway as the settings say. Raises FlowmonError when the settings or venues cannot be used."""
     clock = Clock()
     venues = {venue.id: venue for venue in map(parse.load, chosen.venues)}
@@ -36,7 +35,7 @@ async def serve(chosen: Settings, keys: Keys) -> None:
         journal.append_sightings,
         journal.append_rejects,
         clock,
-        keys=keys,
+        keys=Keys(chosen.beacon_secret),
         simulated=chosen.simulated,
     )
     stop_metrics = metrics.start(chosen.metrics_port)
@@ -64,8 +63,10 @@ async def serve(chosen: Settings, keys: Keys) -> None:
 def main() -> int:
     """Exit code 0 after a clean stop, 1 with a sentence on stderr when it cannot run."""
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # a line a second for each broker that is away; the lanes say it once, and when it is over
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
-        asyncio.run(serve(settings.load(), Keys(os.environ.get("FLOWMON_BEACON_SECRET", ""))))
+        asyncio.run(serve(settings.load()))
     except VenueInvalid as error:
         print(f"sensors: the venue file has problems:\n{error}", file=sys.stderr)
         return 1

@@ -18,6 +18,7 @@ T = TypeVar("T")
 
 BACKOFF_FIRST = 0.1
 BACKOFF_MAX = 10.0
+SLOW_S = 5.0
 
 #: Makes a batch of a venue durable, or raises JournalError.
 Append = Callable[[str, list[T]], Awaitable[object]]
@@ -48,6 +49,7 @@ class Lane(Generic[T]):
         self._work = asyncio.Event()
         self._enough = asyncio.Event()
         self._closing = False
+        self._complained = False
 
     def __len__(self) -> int:
         """Items put and not durable yet."""
@@ -98,20 +100,29 @@ class Lane(Generic[T]):
             pass
 
     async def _write(self, batch: list[T]) -> None:
-        wait, failures = BACKOFF_FIRST, 0
-        while True:
-            try:
-                await self._append(self._venue, batch)
-            except JournalError as error:
-                failures += 1
-                if failures == 1:
-                    _log.error("cannot write the %s; keeping all, trying again: %s", self._name, error)
-                await asyncio.sleep(wait)
-                wait = min(2 * wait, BACKOFF_MAX)
-            else:
-                if failures:
-                    _log.warning("writing the %s again after %d failures; nothing is lost", self._name, failures)
-                return
+        wait = BACKOFF_FIRST
+        # some journals raise when they are away, some wait: both are worth one line, and one when it is over
+        slow = asyncio.get_running_loop().call_later(SLOW_S, self._complain, "no answer")
+        try:
+            while True:
+                try:
+                    await self._append(self._venue, batch)
+                except JournalError as error:
+                    self._complain(str(error))
+                    await asyncio.sleep(wait)
+                    wait = min(2 * wait, BACKOFF_MAX)
+                else:
+                    break
+        finally:
+            slow.cancel()
+        if self._complained:
+            self._complained = False
+            _log.warning("writing the %s again; nothing is lost", self._name)
+
+    def _complain(self, why: str) -> None:
+        if not self._complained:
+            self._complained = True
+            _log.error("cannot write the %s, keeping all and trying again: %s", self._name, why)
 
 
 class Lanes(Generic[T]):
