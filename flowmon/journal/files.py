@@ -32,7 +32,7 @@ from flowmon.journal.lines import (
     write_recording,
 )
 from flowmon.journal.port import Entry
-from flowmon.journal.segments import SEGMENT_BYTES, Log, Repair
+from flowmon.journal.segments import SEGMENT_BYTES, Log, Repair, lines_of, segments
 from flowmon.venue.model import Venue
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "Header",
     "Repair",
     "header_of",
+    "last_entry",
     "new_file",
     "read_folder",
     "read_header",
@@ -211,6 +212,15 @@ def read_folder(folder: Path, venue: str, *, after: int = -1) -> Iterator[Entry]
         raise JournalError(f"cannot read the journal in {folder}: {error}") from error
     finally:
         cursor.close()
+
+
+def last_entry(folder: Path, venue: str) -> Entry | None:
+    """The last entry in a journal folder, None when there is none. Raises JournalError."""
+    for first, path in reversed(segments(folder / venue)):
+        found = list(read_folder(folder, venue, after=first + lines_of(path) - 2))
+        if found:
+            return found[-1]
+    return None
 
 
 def _lock(folder: Path) -> int:

@@ -19,7 +19,7 @@ from msgspec import Struct
 from flowmon import wire
 from flowmon.clock import Clock
 from flowmon.errors import JournalError, Undecodable
-from flowmon.journal.lines import LINE_MAX, decode_header, encode_header, header_of
+from flowmon.journal.lines import LINE_MAX, Header, decode_header, encode_header, header_of
 from flowmon.venue.model import Venue, fingerprint
 
 SEGMENT_BYTES = 64 << 20
@@ -110,10 +110,9 @@ class Log:
             if not size:
                 path.unlink()
                 continue
-            count, header_line = _count(path)
-            self.next_offset = first + count
+            self.next_offset = first + lines_of(path)
             try:
-                header = decode_header(header_line)
+                header = _header(path)
             except Undecodable as error:
                 raise JournalError(f"{path}: {error.reason}; bring the file back, or move it away") from error
             if header.venue != self._venue.id:
@@ -217,16 +216,19 @@ def _unreadable(line: bytes, *, is_header: bool) -> str:
     return ""
 
 
-def _count(path: Path) -> tuple[int, bytes]:
-    """Number of records in a segment that ends with a newline, and its header line."""
-    lines = 0
+def lines_of(path: Path) -> int:
+    """Number of complete record lines in a segment."""
+    lines = -1  # the header
     with path.open("rb") as file:
-        header = file.readline(LINE_MAX)
         while data := file.read(_CHUNK):
             lines += data.count(b"\n")
-    return lines, header
+    return max(lines, 0)
+
+
+def _header(path: Path) -> Header:
+    with path.open("rb") as file:
+        return decode_header(file.readline(LINE_MAX))
 
 
 def _opened(path: Path) -> float:
-    with path.open("rb") as file:
-        return float(decode_header(file.readline(LINE_MAX)).more.get("opened", 0.0))
+    return float(_header(path).more.get("opened", 0.0))
