@@ -5,12 +5,14 @@ import tempfile
 from pathlib import Path
 
 import msgspec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowmon.errors import JournalError
 from flowmon.facts import Acknowledged, Count, DeviceStatus, Fact, Record, Sighting, Tick
 from flowmon.journal.files import Header, read_recording, write_entries, write_recording
+
+on_disk = settings(deadline=None)  # how fast the disk is, is not what is tested
 
 times = st.floats(min_value=0, max_value=4e9)
 words = st.text(max_size=20)
@@ -43,6 +45,7 @@ headers = st.builds(
 names = st.sampled_from(["r.jsonl", "r.jsonl.gz"])
 
 
+@on_disk
 @given(headers, records, names)
 def test_what_is_written_is_read(header: Header, written: list[Record], name: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -57,6 +60,7 @@ def test_what_is_written_is_read(header: Header, written: list[Record], name: st
         assert [item.name for item in Path(folder).iterdir()] == [name]
 
 
+@on_disk
 @given(headers, st.dictionaries(st.integers(0, 10**6), st.lists(facts, min_size=1, max_size=2), max_size=6), names)
 def test_gaps_between_offsets_are_kept(header: Header, by_offset: dict[int, Record], name: str) -> None:
     entries = [(header.first_offset + offset, by_offset[offset]) for offset in sorted(by_offset)]
@@ -84,12 +88,14 @@ HEADER = b'{"flowmon":"recording","version":1,"venue":"museum"}\n'
 GOOD = b'[{"type":"tick","at":1.0,"source":"ticker"}]\n'
 
 
+@on_disk
 @given(st.binary(max_size=200))
 def test_no_bytes_crash_the_reader(data: bytes) -> None:
     for whole in (data, HEADER + data, HEADER + GOOD + data, b"\x1f\x8b" + data):
         read_all(whole)
 
 
+@on_disk
 @given(st.integers(0, 400), st.binary(min_size=1, max_size=4), st.booleans())
 def test_no_damage_crashes_the_reader(place: int, damage: bytes, zipped: bool) -> None:
     data = HEADER + GOOD * 5
@@ -99,6 +105,7 @@ def test_no_damage_crashes_the_reader(place: int, damage: bytes, zipped: bool) -
     read_all(data[:place])
 
 
+@on_disk
 @given(st.dictionaries(st.text(max_size=12), st.none() | st.integers() | st.text(max_size=5) | st.just([]), max_size=5))
 def test_any_json_header_is_read_or_refused(fields: dict[str, object]) -> None:
     fields = {"flowmon": "recording", "version": 1, **fields}
