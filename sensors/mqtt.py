@@ -8,6 +8,8 @@ queues while we are away and sends again whatever was not acknowledged.
 Bounded: MQTT 5 Receive Maximum tells the broker how much may be under way. Brokers that know no such bound (3.1.1)
 may send more than the buffer holds: the excess is left unacknowledged, and fetched by a new connection once all else
 is done. Messages of QoS 0 have no second chance: beyond the buffer they are lost, and counted.
+
+Longer than 300 lines, because paho's callbacks and what they touch are best read together.
 """
 
 import asyncio
@@ -15,7 +17,6 @@ import contextlib
 import logging
 import socket
 import threading
-from collections import deque
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -31,6 +32,7 @@ from flowmon.clock import Clock
 from flowmon.errors import FlowmonError
 from flowmon.settings import address
 from sensors import refusals
+from sensors.buffer import Buffer
 from sensors.dialects.port import Message
 
 Version = Literal[4, 5]
@@ -41,7 +43,6 @@ BACKOFF_MAX = 15.0
 LASTING_S = 5.0
 BRIEF_MAX = 3
 BATCH = 500
-BUFFER_BYTES = 64 << 20
 #: Larger payloads are refused by the gateway; only their beginning is kept, for the reject.
 PAYLOAD_MAX = 1_000_000
 _KEPT_OF_LARGE = 16_384
@@ -89,7 +90,6 @@ class MqttInbox:
         self._settled_version = version is not None
         self.problem = "not started"
         self.connections = 0
-        self.lost_qos0 = 0
         self._loop: asyncio.AbstractEventLoop
         self._keeper: asyncio.Task[None] | None = None
         self._client: paho.Client | None = None
@@ -97,13 +97,7 @@ class MqttInbox:
         self._closing = asyncio.Event()
         self._up = asyncio.Event()
         self._arrived = asyncio.Event()
-        # shared with paho's thread, under the lock
-        self._lock = threading.Lock()
-        self._buffer: deque[Message] = deque()
-        self._bytes = 0
-        self._woken = False
-        self._shed = False
-        # the event loop's own
+        self._buffer = Buffer(2 * in_flight)  # shared with paho's thread; what follows is the event loop's own
         self._number = 0  # of the current connection
         self._fetching = False  # we end this connection to get what was shed
         self._unacked = 0  # taken from this connection, QoS 1, not acknowledged
@@ -114,6 +108,11 @@ class MqttInbox:
         """Begin to connect, and to connect again for ever. Returns at once; see `connected` and `problem`."""
         self._loop = asyncio.get_running_loop()
         self._keeper = asyncio.create_task(self._keep_connected(), name="mqtt")
+
+    @property
+    def lost_qos0(self) -> int:
+        """Messages of QoS 0 for which there was no room."""
+        return self._buffer.lost
 
     async def connected(self, timeout_s: float) -> None:
         """Wait until subscribed. Raises FlowmonError with what is wrong and what to do."""
@@ -127,11 +126,7 @@ class MqttInbox:
         """See the gateway's Inbox."""
         while not self._stopped:
             self._arrived.clear()
-            with self._lock:
-                self._woken = False
-                batch = [self._buffer.popleft() for _ in range(min(BATCH, len(self._buffer)))]
-                self._bytes -= sum(len(message.payload) for message in batch)
-            if batch:
+            if batch := self._buffer.take(BATCH):
                 self._unacked += sum(1 for m in batch if m.qos and m.connection == self._number)
                 return batch
             self._fetch_shed()
@@ -147,7 +142,7 @@ class MqttInbox:
             if message.qos and message.connection == self._number:
                 client.ack(message.mid, message.qos)
                 self._unacked -= 1
-        if self._shed:
+        if self._buffer.shed:
             self._arrived.set()
 
     def stop(self) -> None:
@@ -165,7 +160,7 @@ class MqttInbox:
             await asyncio.wait([self._keeper], timeout=2 * BACKOFF_MAX)
 
     def _fetch_shed(self) -> None:
-        if self._shed and not self._fetching and self._unacked <= 0 and self._client is not None:
+        if self._buffer.shed and not self._fetching and self._unacked <= 0 and self._client is not None:
             self._fetching = True
             self._client.disconnect()
 
@@ -197,7 +192,7 @@ class MqttInbox:
         """One connection from beginning to end, whatever ends it."""
         self._number += 1
         self._unacked = 0
-        self._shed = False
+        self._buffer.shed = False
         self._fetching = False
         attempt = _Attempt(self._number, self._loop.time())
         self._client = self._new_client(attempt)
@@ -298,10 +293,8 @@ class MqttInbox:
             )
             return
         attempt.accepted = True
-        with self._lock:
-            if flags.session_present:  # they come again; in a lost session they would not, so there they stay
-                self._buffer = deque(m for m in self._buffer if not m.qos)
-                self._bytes = sum(len(m.payload) for m in self._buffer)
+        if flags.session_present:  # in a lost session they would not come again, so there they stay
+            self._buffer.forget_acknowledgeable()
         self.connections += 1
         if self._version == 5:
             # retained messages only for a new subscription: a resumed one has its changes queued
@@ -349,17 +342,7 @@ class MqttInbox:
             qos=incoming.qos,
             connection=attempt.number,
         )
-        with self._lock:
-            if len(self._buffer) >= 2 * self._in_flight or self._bytes > BUFFER_BYTES:
-                if message.qos:
-                    self._shed = True
-                else:
-                    self.lost_qos0 += 1
-                return
-            self._buffer.append(message)
-            self._bytes += len(message.payload)
-            wake, self._woken = not self._woken, True
-        if wake:
+        if self._buffer.put(message):
             self._call(self._arrived.set)
 
 

@@ -205,7 +205,7 @@ async def test_a_broker_without_bounds_cannot_flood_the_gateway(broker: Mosquitt
     publisher = Publisher(broker.port)
     await asyncio.to_thread(publisher.publish, 900)
     await asyncio.to_thread(publisher.finish)
-    await until(lambda: life.inbox._shed)
+    await until(lambda: life.inbox._buffer.shed)
     journal.release()
     await until(all_there(journal, 900), within_s=60)
     await life.stop()
