@@ -1,5 +1,6 @@
 """Pictures of every screen, to look at: `python -m tests.screens.shots FOLDER [NAME…]`."""
 
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ def _history(feed: FakeFeed) -> None:
     for i in range(170):
         at = NOW - (170 - i) * 10_000
         x = i / 170
-        wait = 420 + 980 * x * x + 60 * ((i * 7) % 5 - 2)
+        wait = 420 + 980 * x * x + 70 * math.sin(i / 9) + 25 * math.sin(i / 2.3)
         feed.change(
             "queues",
             {
@@ -51,7 +52,7 @@ def _history(feed: FakeFeed) -> None:
             },
         )
         if i % 2 == 0:
-            occ = 20 + 38 * x + ((i * 5) % 7)
+            occ = 20 + 34 * x + 4 * math.sin(i / 8)
             feed.change("zones", {"star-room": {"occ": occ, "lo": occ - 4, "hi": occ + 4, "at": at}})
     feed.change("queues", feed.channels["queues"])
     feed.change("zones", feed.channels["zones"])

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -164,13 +164,17 @@ def chromium() -> Iterator[Browser]:
 
 @contextmanager
 def opened(
-    browser: Browser, site: Site, path: str, feed: FakeFeed, **context: Any
+    browser: Browser, site: Site, path: str, feed: FakeFeed, complaints: list[str] | None = None, **context: Any
 ) -> Iterator[Page]:
-    """A page on the stage, its clock in the test's hands and standing at NOW."""
+    """A page on the stage, its clock in the test's hands, from NOW on. What the console says goes to `complaints`."""
     options = {"locale": "en-GB", "color_scheme": "dark", "viewport": {"width": 1280, "height": 800}} | context
     held = browser.new_context(**options)
     page = held.new_page()
     page.clock.install(time=NOW / 1000)
+    if complaints is not None:
+        page.on("console", lambda m: complaints.append(m.text) if m.type in {"error", "warning"} else None)
+        page.on("pageerror", lambda e: complaints.append(str(e)))
+        page.on("request", lambda r: None if r.url.startswith(site.url) else complaints.append(f"asks {r.url}"))
     page.route_web_socket("**/feed", feed.connect)
     try:
         page.goto(site.url + path)
@@ -180,4 +184,13 @@ def opened(
         held.close()
 
 
-__all__ = ["SUBPROTOCOL", "FakeFeed", "Site", "chromium", "opened", "site"]
+def until(page: Page, happened: Callable[[], bool], what: str) -> None:
+    """Let the page's own clock run until something has happened; fails after five seconds of it."""
+    for _ in range(50):
+        if happened():
+            return
+        page.clock.run_for(100)
+    raise AssertionError(f"not seen within five seconds: {what}")
+
+
+__all__ = ["SUBPROTOCOL", "FakeFeed", "Site", "chromium", "opened", "site", "until"]

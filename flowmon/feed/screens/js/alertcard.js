@@ -22,15 +22,16 @@ function actions(alert, o) {
   const { state, f, act, compact } = o;
   const pending = pendingFor(alert, state);
   const place = zoneOf(alert, o.venue, state.sensors);
-  const go = !compact && place ? html`<button type="button" class="quiet" @click=${() => act.go(alert)}>${icon("pin")}<span>${f.t("alerts.go")}</span></button>` : nothing;
+  const go = !compact && place ? html`<button type="button" class="quiet go" aria-label=${`${f.t("alerts.go")}, ${subjectName(alert, o.venue, f)}`} @click=${() => act.go(alert)}>${icon("pin")}<span>${f.t("alerts.go")}</span></button>` : nothing;
   if (!ackable(alert)) return go;
   if (pending) return html`${go}<span class="pending" role="status">${f.t("alerts.acktaken")}</span>`;
   if (!mayAck(state)) return html`${go}<span class="hint">${compact ? nothing : f.t("alerts.viewonly")}</span>`;
-  const lost = state.conn.phase !== "open";
+  const why = o.frozen ? f.t("alerts.frozen") : state.conn.phase === "open" ? null : f.t("alerts.offline");
+  const lost = why !== null;
   return html`${go}
     ${compact ? nothing : html`<button type="button" class="quiet" ?disabled=${lost} @click=${() => act.note(alert.id)}>${f.t("alerts.note")}</button>`}
-    <button type="button" class="primary ack" ?disabled=${lost} title=${lost ? f.t("alerts.offline") : nothing}
-      aria-label=${`${f.t("alerts.ack")}: ${subjectName(alert, o.venue, f)}`}
+    <button type="button" class="primary ack" ?disabled=${lost} title=${why ?? nothing}
+      aria-label=${`${f.t("alerts.ack")}, ${subjectName(alert, o.venue, f)}`}
       @click=${() => act.ack(alert)}>${compact ? f.t("alerts.ack_short") : f.t("alerts.ack")}</button>`;
 }
 
@@ -58,7 +59,7 @@ export function alertCard(alert, o) {
   const how = standing(alert, f);
   const old = clock === null ? null : Math.max(0, clock - raised);
   const refused = state.refused?.alert === alert.id && state.refused.code ? state.refused : null;
-  return html`<article class="alert-card ${alert.pri} s-${alert.state} ${o.chosen ? "chosen" : ""}" data-alert=${alert.id} tabindex=${o.compact ? nothing : "0"}
+  return html`<article class="alert-card ${alert.pri} s-${alert.state} ${o.chosen ? "chosen" : ""}" data-alert=${alert.id} tabindex=${o.compact ? "-1" : "0"}
       aria-label=${[f.t(`pri.${alert.pri}`), subjectName(alert, venue, f), f.t(`state.${alert.state}`)].join(", ")}
       @focusin=${() => o.act.select?.(alert.id)}>
     ${badgeIcon(alert.pri, alert.state === "SHLVD")}
@@ -67,8 +68,8 @@ export function alertCard(alert, o) {
       <p class="alert-sentence">${sentence(alert, f, live)}</p>
       <p class="alert-when">${o.history
         ? html`${f.clock(millis(alert.at))} · ${f.t(`state.${alert.state}`)}${alert.by && alert.state !== "UNACK" ? html` · ${alert.by}` : nothing}`
-        : html`${o.compact ? nothing : html`${f.t("alerts.raised", { time: f.clock(raised) })} · `}<span class="age">${isOpen(alert) ? f.t("alerts.age", { age: f.age(old) }) : f.t("state.NORM")}</span>${how && isOpen(alert) ? html` · ${how}` : nothing}`}
-        ${alert.note ? html`<span class="note">« ${alert.note} »</span>` : nothing}</p>
+        : html`${o.compact && old !== null ? nothing : html`${f.t("alerts.raised", { time: f.clock(raised) })}${old === null ? nothing : " · "}`}<span class="age">${!isOpen(alert) ? f.t("state.NORM") : old === null ? nothing : f.t("alerts.age", { age: f.age(old) })}</span>${how && isOpen(alert) ? html` · ${how}` : nothing}`}
+        ${alert.note ? html`<span class="note">${f.t("alerts.quoted", { note: alert.note })}</span>` : nothing}</p>
       ${refused ? html`<p class="refused" role="status"><strong>${f.t("refused.title")}</strong> ${refusal(refused, f)}</p>` : nothing}
     </div>
     ${o.history ? nothing : html`<div class="alert-actions">${o.noting === alert.id && ackable(alert) && !pendingFor(alert, state) ? noteForm(alert, o) : actions(alert, o)}</div>`}

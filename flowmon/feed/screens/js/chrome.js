@@ -52,7 +52,7 @@ export function topBar(o) {
     ${chip(o)}
     <div class="tools">
       ${segmented(f.t("settings.lang"), [["fr", "FR", "Français"], ["en", "EN", "English"]], f.lang, (lang) => act.navigate({ lang }))}
-      <button type="button" class="icon-button" aria-label=${`${f.t("settings.theme")}: ${f.t(theme === "dark" ? "settings.theme.light" : "settings.theme.dark")}`}
+      <button type="button" class="icon-button" aria-label=${`${f.t("settings.theme")}, ${f.t(theme === "dark" ? "settings.theme.light" : "settings.theme.dark")}`}
         @click=${() => act.navigate({ theme: theme === "dark" ? "light" : "dark" })}>${icon(theme === "dark" ? "sun" : "moon")}</button>
       <button type="button" class="icon-button help-button" aria-label=${f.t("settings.open")} @click=${act.help}>${icon("help")}</button>
     </div></header>`;

@@ -83,13 +83,14 @@ export class Feed {
     this.send(sub);
   }
 
-  /** Credit for what has been painted; `seenMs` is how long the paint took from the frame's arrival. */
+  /** Credit for what has been painted; `seenMs` is how long the paint took from the frame's arrival. False: not yet. */
   credit(seenMs) {
-    if (!this.ready() || this.now() - this.creditAt < CREDIT_EVERY_MS) return;
+    if (!this.ready() || this.now() - this.creditAt < CREDIT_EVERY_MS) return false;
     const seq = {};
     for (const [ch, c] of Object.entries(this.getState().chans)) if (c.synced) seq[ch] = c.seq;
     this.creditAt = this.now();
     this.send({ t: "ok", seq, seen_ms: Math.round(seenMs) });
+    return true;
   }
 
   /** Send a command; false when there is nobody to send it to. `fields` holds do, alert, rev, note… */

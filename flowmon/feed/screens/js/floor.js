@@ -28,7 +28,7 @@ function building(o) {
         <span class="of">${f.t("kpi.of", { cap: f.n(cap) })}</span></p>
       ${gauge({ ...e, cap }, shown)}
       <p class="kpi-note"><span class="interval">${shown ? f.interval(e.lo, e.hi) : "—"}</span>
-        <span>${shown && cap ? f.t("kpi.load", { pct: f.pct(e.occ / cap) }) : "—"}</span>${provenance(r, f)}</p>
+        <span>${shown && cap ? f.t("kpi.load", { pct: f.pct(e.occ / cap) }) : nothing}</span>${provenance(r, f)}</p>
     </div>
     <dl class="kpi-list">
       <div><dt>${f.t("kpi.free")}</dt><dd>${shown && cap ? f.n(Math.max(0, cap - (e.hi ?? e.occ))) : "—"}</dd></div>

@@ -63,8 +63,9 @@ function label(zone, entry, r, t, scale, f) {
   const big = Math.max(15 * scale, Math.min(most, (box.h - 2 * pad) * (full ? 0.34 : named ? 0.5 : 0.8), w / (number.length * 0.62)));
   const x = box.x + pad;
   const nameY = box.y + pad + small * 0.85;
+  const drawn = number === "—" ? big * 0.55 : big; // a dash as large as a number would shout
   const numberY = named ? nameY + small * 0.35 + big * 0.86 : box.y + box.h / 2 + big * 0.36;
-  const numberW = number.length * big * 0.6;
+  const numberW = number === "—" ? drawn : number.length * big * 0.6;
   const barY = numberY + 10 * scale;
   const barW = Math.min(w, 168 * scale);
   const showRange = full && number !== "—";
@@ -72,7 +73,7 @@ function label(zone, entry, r, t, scale, f) {
   const roomForRange = rangeY < box.y + box.h - 3 * scale;
   return svg`
     ${named ? svg`<text class="zone-name" x=${x} y=${nameY} font-size=${small}>${fitted(zone.name || zone.id, w - 16 * scale, small)}</text>` : nothing}
-    <text class="zone-number" x=${x} y=${numberY} font-size=${big}>${number}</text>
+    <text class="zone-number" x=${x} y=${numberY} font-size=${drawn}>${number}</text>
     ${full && w > numberW + 40 * scale ? svg`<text class="zone-cap" x=${x + numberW + 5 * scale} y=${numberY} font-size=${small}>/ ${f.n(zone.capacity)}</text>` : nothing}
     ${showRange ? bar(x, barY, barW, 5 * scale, { ...entry, cap: zone.capacity }) : nothing}
     ${showRange && roomForRange ? svg`<text class="zone-range" x=${x} y=${rangeY} font-size=${small}>${f.interval(entry.lo, entry.hi)}</text>` : nothing}
@@ -83,14 +84,16 @@ function label(zone, entry, r, t, scale, f) {
 
 const note = (entry, r, f) => (r.quality === "stale" && r.age !== null ? f.age(r.age) : f.t(`quality.${r.quality}`));
 
-/** Where the wall has an opening, and where stairs leave the floor. */
+/** Where the wall has an opening; a room with stairs to another floor has their sign in its lower corner. */
 function doors(venue, zones, floor, t, scale) {
   return Object.values(venue.portals ?? {}).filter((p) => p.at && p.between.some((z) => zones[z]?.floor === floor)).map((p) => {
     const x = p.at[0] * t.k + t.dx;
     const y = p.at[1] * t.k + t.dy;
     const others = p.between.filter((z) => venue.zones[z] && venue.zones[z].floor !== floor);
     if (others.length) {
-      return t.k < 11 ? nothing : svg`<g class="door" transform="translate(${x} ${y}) scale(${0.8 * scale})">${stairsGlyph}</g>`;
+      const here = zones[p.between.find((z) => zones[z]?.floor === floor)].box;
+      const corner = [(here.x + here.w) * t.k + t.dx - 16 * scale, (here.y + here.h) * t.k + t.dy - 14 * scale];
+      return t.k < 11 ? nothing : svg`<g class="door" transform="translate(${corner[0]} ${corner[1]}) scale(${0.8 * scale})">${stairsGlyph}</g>`;
     }
     const size = Math.max(5, 1.4 * t.k);
     const vertical = Object.values(zones).some((z) => z.floor === floor && onVertical(z.outline, p.at));

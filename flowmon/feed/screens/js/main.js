@@ -2,7 +2,7 @@
 import { html, render } from "./vendor/lit-html/lit-html.js";
 import { format, magnification, parse } from "./address.js";
 import { announcement, inTab, unacked, zoneOf } from "./alarms.js";
-import { ackable } from "./alertcard.js";
+import { ackable, mayAck } from "./alertcard.js";
 import { alertsScreen } from "./alerts.js";
 import { banners, helpDialog, mode, topBar } from "./chrome.js";
 import { Feed } from "./feed.js";
@@ -34,6 +34,7 @@ let address = parse(location.pathname, location.search);
 let frozen = null; // {state, now}: what the display stood still on
 let dirty = false;
 let heardAt = null; // when the first frame of this paint arrived
+let owed = null; // the slowest paint that no credit has told of yet, ms
 let spokenAt = -Infinity;
 let said = null; // alerts already announced; null until the first list, which is old news
 const ui = { held: null, hovered: false, chosen: null, noting: null };
@@ -115,8 +116,10 @@ const act = {
     requestAnimationFrame(() => requestAnimationFrame(() => (id ? page.querySelector(".note-form input") : card(ui.chosen))?.focus()));
   },
   ack: (alert, note = "") => {
-    if (frozen || !ackable(alert)) return;
+    if (frozen || !ackable(alert) || !mayAck(state) || Object.values(state.pending).some((p) => p.alert === alert.id)) return;
     ui.noting = null;
+    // The button goes, its card stays: focus would fall off the page, and the list would move.
+    if (card(alert.id)?.contains(document.activeElement)) card(alert.id).focus();
     feed.command({ do: "ack", alert: alert.id, rev: alert.rev, ...(note ? { note } : {}) });
   },
   recount: (zone, people, form) => { if (!frozen && feed.command({ do: "recount", zone, people })) form.reset(); },
@@ -124,7 +127,7 @@ const act = {
     const room = zoneOf(alert, venue, state.sensors);
     if (room) navigate({ screen: "floor", room, floor: venue.zones[room].floor, view: "plan" });
   },
-  help: () => { help.showModal(); repaint(); },
+  help: () => { render(helpDialog({ f: formatter(language()), act, theme: theme(), letters: store.letters }), help); help.showModal(); },
   closeHelp: () => help.close(),
   letters: (on) => { store.letters = on; repaint(); },
   freeze: () => {
@@ -202,7 +205,7 @@ function measure() {
     repaint();
   }
 }
-addEventListener("resize", measure);
+addEventListener("resize", () => { repaint(); measure(); });
 
 function screen(o) {
   if (address.screen === "missing") return html`<div class="panel">${blank(o.f.t("error.page"), "", html`<p><a href="/floor" data-screen="floor">${o.f.t("error.home")}</a></p>`)}</div>`;
@@ -222,6 +225,11 @@ function dress(f, scale) {
   root.toggleAttribute("data-frozen", frozen !== null);
   root.toggleAttribute("data-replay", state.conn.mode !== "live");
   root.style.setProperty("--scale", String(scale));
+  // Enlarged for a distance, a wall holds as little as a phone: layouts go by the width that is left.
+  const width = innerWidth / scale;
+  root.toggleAttribute("data-stacked", width <= 1072);
+  root.toggleAttribute("data-middle", width <= 960);
+  root.toggleAttribute("data-narrow", width <= 752);
   const n = unacked(state).length;
   const marks = [isSimulated(state, venue) ? `[${f.t("mode.simulated")}] ` : "", n ? `(${n}) ` : ""].join("");
   document.title = `${marks}${address.screen === "missing" ? "" : `${f.t(`nav.${address.screen}`)} · `}${venue?.name ?? f.t("app.title")}`;
@@ -255,10 +263,9 @@ function paint() {
   if (help.open) render(helpDialog(o), help);
   measure();
   speak(f, liveNow);
-  if (heardAt !== null) {
-    feed.credit(Math.max(0, Date.now() - heardAt));
-    heardAt = null;
-  }
+  if (heardAt !== null) owed = Math.max(owed ?? 0, Date.now() - heardAt);
+  heardAt = null;
+  if (owed !== null && feed.credit(owed)) owed = null;
 }
 
 /** A wall screen must not go dark; where the browser cannot promise that, the wall's own settings must. */

@@ -55,7 +55,7 @@ function recount(id, o) {
   };
   return html`<form class="recount" @submit=${send}>
     <label>${f.t("zone.recount")} <input name="people" type="number" min="0" max="100000" step="1" inputmode="numeric" required></label>
-    <button type="submit" class="secondary" ?disabled=${pending || state.conn.phase !== "open"}>${f.t("zone.recount_send")}</button>
+    <button type="submit" class="secondary" ?disabled=${pending || o.frozen || state.conn.phase !== "open"}>${f.t("zone.recount_send")}</button>
     ${pending ? html`<p class="hint" role="status">${f.t("zone.recount_sent")}</p>` : nothing}
     ${refused ? html`<p class="refused" role="status"><strong>${f.t("refused.title")}</strong> ${refusal(refused, f)}</p>` : nothing}</form>`;
 }
@@ -67,7 +67,7 @@ export function roomDetail(o, id, alert) {
   const r = read(state, "zones", e, now);
   const shown = r.shown && typeof e.occ === "number";
   const free = zone.capacity - (e?.occ ?? 0);
-  return html`<section class="panel room" aria-labelledby="room-title">
+  return html`<section class="panel room q-${r.quality}" aria-labelledby="room-title">
     <div class="room-head"><h2 id="room-title">${zone.name || id}</h2>${alert ? badgeIcon(alert.pri) : nothing}
       <button type="button" class="icon-button" aria-label=${f.t("zone.close")} @click=${() => act.navigate({ room: null })}>${icon("close")}</button></div>
     <p class="room-number">${figure(state, "zones", e, now, f, e?.occ)}<span class="of">/ ${f.n(zone.capacity)}</span>

@@ -51,14 +51,14 @@ export function feedClock(state, now) {
 
 /**
  * What a tile shows of one entry: {shown, quality, age}. `shown` false means "—".
- * quality: good | estimated | stale | bad | none; age in ms by the feed's clock.
+ * quality: good | estimated | stale | bad | gone | none; age in ms by the feed's clock.
  */
 export function read(state, ch, entry, now) {
   const how = trust(state, ch, now);
   const clock = feedClock(state, now);
   const age = entry?.at != null && clock !== null ? Math.max(0, clock - entry.at) : null;
   if (!entry) return { shown: false, quality: "none", age: null, how };
-  if (how === "gone" || how === "never") return { shown: false, quality: "bad", age, how };
+  if (how === "gone" || how === "never") return { shown: false, quality: "gone", age, how };
   const old = REPEATED.has(ch) && age !== null && age > OLD_MS * Math.max(1, state.conn.rate);
   const quality = how === "late" || old ? "stale" : (entry.q ?? "good");
   return { shown: true, quality, age, how };
