@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 from msgspec import Struct
 
+from flowmon.errors import FlowmonError
 from flowmon.venue.model import Venue
 from simulator.day import Day
 from simulator.scenario import Scenario
@@ -31,11 +32,20 @@ def visitors(scenario: Scenario, venue: Venue) -> int:
 
 
 def arrivals(scenario: Scenario, venue: Venue, day: Day, rng: np.random.Generator) -> list[Arrival]:
-    """The parties of a day, in order; together exactly the expected visitors (or the coaches, if more)."""
+    """The parties of a day, in order; together exactly the expected visitors (or the coaches, if more).
+
+    Raises FlowmonError for a coach that comes when nobody is let in.
+    """
+    admission = day.closes - scenario.last_entry_s - day.opens
     coaches = [Arrival(day.at(coach.at), coach.people, coach=True) for coach in scenario.coaches]
+    for coach in coaches:
+        if not 0 <= coach.at - day.opens <= admission:
+            raise FlowmonError(
+                f"{scenario.name}: a coach comes {(coach.at - day.opens) / 60:g} minutes after opening, but people "
+                f"are let in for {admission / 60:g} minutes; move it"
+            )
     expected = max(0, visitors(scenario, venue) - sum(coach.people for coach in coaches))
     sizes = list(_sizes(scenario, expected, rng))
-    admission = day.closes - scenario.last_entry_s - day.opens
     times = day.opens + admission * _profile(scenario, rng.random(len(sizes)))
     return sorted([*coaches, *map(Arrival, times.tolist(), sizes)])
 

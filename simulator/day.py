@@ -51,8 +51,11 @@ def day_of(scenario: Scenario, venue: Venue, *, shift_s: float = 0.0) -> Day:
             f"{venue.id} is closed on {scenario.day}: set opens and closes in the scenario, or another day"
         )
     day = Day(on, zone, _epoch(on, opens, zone) + shift_s, _epoch(on, closes, zone) + shift_s, shift_s)
-    if day.closes - day.opens < 2 * 3600:
-        raise FlowmonError(f"{scenario.name}: {opens} to {closes} is too short a day; two hours are the least")
+    if day.closes - day.opens < max(2 * 3600, scenario.last_entry_s + 3600):
+        raise FlowmonError(
+            f"{scenario.name}: {opens} to {closes} is too short a day; two hours are the least, "
+            "one of them with open doors"
+        )
     return day
 
 

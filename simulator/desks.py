@@ -3,7 +3,7 @@
     joined ------ waits ------ called -- service (lognormal) -- done
 
 Desks open and close by schedule; a closing desk finishes the party it has. At closing time who still waits is
-turned away, who is being served is served.
+turned away, who is being served is served, in a quarter of an hour at most.
 """
 
 import math
@@ -20,6 +20,7 @@ from simulator.day import Day
 from simulator.scenario import Service
 from simulator.truth import Queued, Truth, Waited
 
+SWEEP_S = 15 * 60.0
 Told = Callable[[Truth], None]
 Said = Callable[[Fact], None]
 
@@ -61,6 +62,7 @@ class Desks:
         self._open = 0
         self._length = 0
         self._seq = 0
+        self._last = math.inf
         self.source = f"{name}-desk"
 
     def join(self, people: list[int]) -> Ticket:
@@ -73,6 +75,7 @@ class Desks:
 
     def schedule(self, day: Day) -> Generator[simpy.Event, Any, None]:
         """The process that opens and closes desks over the day, and turns people away at its end."""
+        self._last = day.closes + SWEEP_S
         plan = self._service.desks or [("00:00", 1.0)]
         moments = [(max(day.opens, day.at(clock)), share) for clock, share in plan]
         if not any(at <= day.opens for at, _ in moments):
@@ -115,7 +118,8 @@ class Desks:
             self._env.process(self._serve(ticket, free))
 
     def _serve(self, ticket: Ticket, desk: int) -> Generator[simpy.Event, Any, None]:
-        yield self._env.timeout(self._duration(len(ticket.people)))
+        duration = self._duration(len(ticket.people))
+        yield self._env.timeout(max(1.0, min(duration, self._last - self._env.now)))
         now = self._env.now
         self._idle.add(desk)
         self._seq += 1

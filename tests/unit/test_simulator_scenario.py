@@ -67,6 +67,12 @@ def test_arrivals_are_exactly_the_expected_people_within_admission() -> None:
     assert parties[-1].at <= times.closes - day.last_entry_s
 
 
+def test_a_coach_that_comes_to_closed_doors_is_refused() -> None:
+    for at in (b"09:30", b"12:30"):
+        with pytest.raises(FlowmonError, match="a coach comes"):
+            Simulation(tiny_museum.venue(), tiny_museum.day(b'coaches = [{ at = "%s" }]' % at), 1)
+
+
 def test_the_day_is_in_the_venues_time_zone_and_can_be_moved() -> None:
     venue = tiny_museum.venue()
     day = day_of(tiny_museum.day(b'day = "2026-07-01"'), venue)
