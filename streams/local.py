@@ -34,6 +34,7 @@ from flowmon.settings import Settings
 from flowmon.venue.model import Venue
 from flowmon.venue.parse import load
 from sensors.gateway import Gateway
+from sensors.keys import Keys
 from sensors.mqtt import Login, MqttInbox
 from sensors.routes import Routes
 from streams import snapshots
@@ -76,6 +77,7 @@ class LocalEngine:
             self._hear,
             self._keep_rejects,
             self.clock,
+            keys=Keys(self._settings.beacon_secret),
             simulated=self._settings.simulated,
         )
 
@@ -99,7 +101,7 @@ class LocalEngine:
         """The monitor of one venue: from its checkpoint on, for ever."""
         path = self._checkpoint(venue.id)
         monitor, offset = _restore(venue, snapshots.load(path))
-        self._tell([Published(venue.id, offset, i, f) for i, f in enumerate(monitor.current())])
+        self.feed.publish([Published(venue.id, offset, i, f) for i, f in enumerate(monitor.current())])
         target = self.journal.last_offset(venue.id)
         saved, dirty = time.monotonic(), False
         try:
@@ -111,6 +113,7 @@ class LocalEngine:
                 if offset >= target and not self.feed.ready:
                     self._ready(venue)
                 if time.monotonic() - saved > CHECKPOINT_S:
+                    await self._flush()  # history is never behind a checkpoint: what it lacks is replayed
                     snapshot = monitor.snapshot()
                     await asyncio.to_thread(_save, path, Checkpoint(offset, snapshot))
                     saved, dirty = time.monotonic(), False

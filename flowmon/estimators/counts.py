@@ -50,11 +50,13 @@ class Balance:
     >>> two_rooms = np.array([[1.0, -1.0], [-1.0, 1.0]])   # one door: forward into room 0, backward out of it
     >>> balance = Balance(two_rooms)
     >>> balance.learn(np.array([5.0, 2.0]))
-    []
     >>> value, sd = balance.estimate()
     >>> value.tolist()
     [3.0, -3.0]
-    >>> balance.learn(np.array([0.0, 4.0]))   # one more left than came in: taken from outside
+    >>> balance.learn(np.array([0.0, 4.0]))   # one more left than came in
+    >>> balance.negative()
+    [0]
+    >>> balance.settle([0])   # taken from outside
     [(0, -1.0, 0.0), (1, 1.0, 0.0)]
     """
 
@@ -69,20 +71,40 @@ class Balance:
         self._flow = np.zeros((places, doors))
         self._blind = np.zeros(places)
 
-    def learn(self, crossings: Array, missing: Array | None = None) -> list[tuple[int, float, float]]:
-        """Take in people per door-direction, shape (D,), and people expected but unseen at silent doors, shape (D,).
-
-        Returns the corrections (place, before, after) that keep every place at or above zero.
-        """
+    def learn(self, crossings: Array, missing: Array | None = None) -> None:
+        """Take in people per door-direction, shape (D,), and people expected but unseen at silent doors, shape (D,)."""
         if not np.isfinite(crossings).all():
-            return []
+            return
         self._people += self._incidence @ crossings
         self._flow += self._touch * crossings
         if missing is not None:
             self._blind += self._touch @ missing
-        if (self._people[:-1] < -1e-9).any():
-            return self._settle_negatives()
-        return []
+
+    def negative(self) -> list[int]:
+        """Places with less than nobody in them."""
+        return [int(place) for place in np.flatnonzero(self._people[:-1] < -1e-9)]
+
+    def settle(self, places: list[int]) -> list[tuple[int, float, float]]:
+        """Raise negative places to zero at the cost of the places their people must have come from.
+
+        Returns (place, before, after) of all that changed; the sum of the changes is zero.
+        """
+        before = self._people.copy()
+        outside = len(self._people) - 1
+        for place in places:
+            lack = -float(self._people[place])
+            if lack <= 0:
+                continue
+            entering = np.where(self._incidence[place] > 0, self._flow[place], 0.0)
+            origins = (self._incidence < 0) @ entering
+            spare = np.maximum(self._people, 0.0)
+            spare[outside] = np.inf
+            given = np.minimum(lack * origins / max(origins.sum(), 1e-12), spare)
+            self._people -= given
+            self._people[outside] -= lack - given.sum()
+            self._people[place] = 0.0
+        changed = np.flatnonzero(np.abs(self._people - before) > 1e-9)
+        return [(int(p), float(before[p]), float(self._people[p])) for p in changed]
 
     def anchor(self, place: int, people: float, sd: float) -> tuple[float, float]:
         """The true number of a place is `people` ± `sd`: move there as far as the two uncertainties say.
@@ -136,25 +158,6 @@ class Balance:
         systematic = GAIN_SPREAD**2 * (self._flow**2).sum(axis=1)
         total: Array = self._variance + random + systematic + (0.5 * self._blind) ** 2
         return total
-
-    def _settle_negatives(self) -> list[tuple[int, float, float]]:
-        """Raise negative places to zero at the cost of the places their people must have come from."""
-        before = self._people.copy()
-        outside = len(self._people) - 1
-        for place in range(outside):
-            lack = -float(self._people[place])
-            if lack <= 0:
-                continue
-            entering = np.where(self._incidence[place] > 0, self._flow[place], 0.0)
-            origins = (self._incidence < 0) @ entering
-            spare = np.maximum(self._people, 0.0)
-            spare[outside] = np.inf
-            given = np.minimum(lack * origins / max(origins.sum(), 1e-12), spare)
-            self._people -= given
-            self._people[outside] -= lack - given.sum()
-            self._people[place] = 0.0
-        changed = np.flatnonzero(np.abs(self._people - before) > 1e-9)
-        return [(int(p), float(before[p]), float(self._people[p])) for p in changed]
 
 
 def interval(value: float, sd: float) -> tuple[float, float]:

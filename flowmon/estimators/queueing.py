@@ -16,6 +16,7 @@ service spreads the gap over the batch.
 Source: Ibrahim & Whitt 2009 (LES, HOL, QL); airports' "people in line ÷ throughput".
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -101,7 +102,7 @@ class Line:
 
     def experienced(self, since: float) -> float | None:
         """Mean wait in seconds of those who entered service at or after `since`; None when nobody did."""
-        recent = [wait for at, wait in self.state.waits if at >= since]
+        recent = [wait for _, wait in itertools.takewhile(lambda w: w[0] >= since, reversed(self.state.waits))]
         return sum(recent) / len(recent) if recent else None
 
     def estimate(self, length: float, length_sd: float) -> Interval | None:

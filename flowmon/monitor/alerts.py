@@ -22,6 +22,8 @@ Failure mode: `hold_s` and the lateness are the price of calm; a rule for danger
 Source: ANSI/ISA-18.2; Alertmanager's grouping.
 """
 
+from collections.abc import Iterator
+
 from msgspec import Struct, field
 
 from flowmon.facts import Acknowledged, RuleChanged, Shelved
@@ -76,9 +78,9 @@ class Episode(Struct):
 
 
 class AlertsState(Struct):
-    """episodes: `rule|subject` -> episode; limits: rules changed by staff -> (above, clear)."""
+    """episodes: rule -> subject -> episode; limits: rules changed by staff -> (above, clear)."""
 
-    episodes: dict[str, Episode] = field(default_factory=dict)
+    episodes: dict[str, dict[str, Episode]] = field(default_factory=dict)
     limits: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
@@ -88,6 +90,8 @@ class Alerts:
     def __init__(self, venue: Venue, state: AlertsState | None = None) -> None:
         self.state = state or AlertsState()
         self._rules = venue.rules
+        for name in venue.rules:
+            self.state.episodes.setdefault(name, {})
 
     def close(self, watches: str, measures: list[Measure], at: float) -> list[EpisodeChanged]:
         """Judge the rules that watch zones, the venue, queues or devices, on closed values."""
@@ -95,30 +99,35 @@ class Alerts:
         for name, rule in self._rules.items():
             if rule.watches != watches:
                 continue
-            relevant = [m for m in measures if not rule.only or m.subject in rule.only]
+            relevant = [m for m in measures if m.subject in rule.only] if rule.only else measures
             if watches == "device":
                 relevant = _one_outage(relevant)
+            above, clear = self.state.limits.get(name, (rule.above, rule.clear))
+            episodes = self.state.episodes[name]
             for measure in relevant:
-                changed += self._judge(name, rule, measure, at)
+                if measure.subject in episodes or (
+                    measure.value is not None and measure.value >= above * measure.scale
+                ):
+                    changed += self._judge(name, measure, above * measure.scale, clear * measure.scale, at)
         return changed
 
     def acknowledge(self, fact: Acknowledged, at: float) -> EpisodeChanged:
         """A person takes an episode over. Raises Refused when it is unknown or has moved on."""
-        name, episode = self._find(fact.episode, fact.revision)
+        name, subject, episode = self._find(fact.episode, fact.revision)
         if (episode.state, "ack") not in TRANSITIONS:
             raise Refused(f"not_open: episode {fact.episode} is {episode.state}, nothing to acknowledge")
         episode.by, episode.note = fact.by, fact.note
-        return self._move(name, episode, "ack", at, cause=fact.command)
+        return self._move(name, subject, episode, "ack", at, cause=fact.command)
 
     def shelve(self, fact: Shelved, at: float) -> EpisodeChanged:
         """A person puts an episode aside. Raises Refused when it is unknown, has moved on, or for too long."""
-        name, episode = self._find(fact.episode, fact.revision)
+        name, subject, episode = self._find(fact.episode, fact.revision)
         if (episode.state, "shelve") not in TRANSITIONS:
             raise Refused(f"not_open: episode {fact.episode} is {episode.state}, nothing to shelve")
         if not at < fact.until <= at + SHELVE_MAX_S + 60.0:
             raise Refused("too_long: an episode is shelved for two hours at most")
         episode.by, episode.note, episode.until = fact.by, fact.reason, fact.until
-        return self._move(name, episode, "shelve", at, cause=fact.command)
+        return self._move(name, subject, episode, "shelve", at, cause=fact.command)
 
     def change_rule(self, fact: RuleChanged) -> None:
         """A person moves a rule's limits. Raises Refused for an unknown rule or limits without a dead-band."""
@@ -130,37 +139,30 @@ class Alerts:
 
     def leap(self) -> None:
         """The clock was set: holds start again."""
-        for episode in self.state.episodes.values():
+        for _, _, episode in self._all():
             episode.above_since = episode.under_since = None
 
     def open_episodes(self, at: float) -> list[EpisodeChanged]:
         """Every episode that is not over, as it stands."""
-        return [self._told(name, e, at) for name, e in self.state.episodes.items() if e.state != "NORM"]
+        return [self._told(name, subject, e, at) for name, subject, e in self._all() if e.state != "NORM"]
 
-    def _judge(self, name: str, rule: Rule, measure: Measure, at: float) -> list[EpisodeChanged]:
-        above, clear = self.state.limits.get(name, (rule.above, rule.clear))
-        key = f"{name}|{measure.subject}"
-        episode = self.state.episodes.get(key)
-        value, limit = measure.value, above * measure.scale
-        believed = value is not None and measure.quality != "bad"
-        if episode is None:
-            if not believed or value < limit:  # type: ignore[operator]
-                return []
-            episode = self.state.episodes[key] = Episode()
+    def _judge(self, name: str, measure: Measure, limit: float, clear: float, at: float) -> list[EpisodeChanged]:
+        episodes, value = self.state.episodes[name], measure.value
+        episode = episodes.setdefault(measure.subject, Episode())
         episode.quality = measure.quality
-        if believed:
-            episode.value, episode.limit = round(value, 2), round(limit, 2)  # type: ignore[arg-type]
-            episode.above_since = _since(episode.above_since, value >= limit, at)  # type: ignore[operator]
-            episode.under_since = _since(episode.under_since, value < clear * measure.scale, at)  # type: ignore[operator]
+        if value is not None and measure.quality != "bad":
+            episode.value, episode.limit = round(value, 2), round(limit, 2)
+            episode.above_since = _since(episode.above_since, value >= limit, at)
+            episode.under_since = _since(episode.under_since, value < clear, at)
         told = []
-        verdict = self._verdict(rule, episode, at)
+        verdict = self._verdict(self._rules[name], episode, at)
         if verdict is not None:
             if episode.state == "NORM":
                 episode.id, episode.revision = f"{name}.{measure.subject}.{at:.0f}", 0
                 episode.raised_at, episode.by, episode.note = at, "", ""
-            told.append(self._move(key, episode, verdict, at))
+            told.append(self._move(name, measure.subject, episode, verdict, at))
         if episode.state == "NORM" and episode.above_since is None:
-            del self.state.episodes[key]
+            del episodes[measure.subject]
         return told
 
     @staticmethod
@@ -178,15 +180,16 @@ class Alerts:
             return "clear"
         return None
 
-    def _move(self, key: str, episode: Episode, verdict: str, at: float, cause: str = "") -> EpisodeChanged:
+    def _move(
+        self, name: str, subject: str, episode: Episode, verdict: str, at: float, cause: str = ""
+    ) -> EpisodeChanged:
         episode.state = TRANSITIONS[episode.state, verdict]
         episode.revision += 1
         if episode.state != "SHLVD":
             episode.until = None
-        return self._told(key, episode, at, cause)
+        return self._told(name, subject, episode, at, cause)
 
-    def _told(self, key: str, episode: Episode, at: float, cause: str = "") -> EpisodeChanged:
-        name, _, subject = key.partition("|")
+    def _told(self, name: str, subject: str, episode: Episode, at: float, cause: str = "") -> EpisodeChanged:
         rule = self._rules[name]
         return EpisodeChanged(
             at=at,
@@ -208,13 +211,18 @@ class Alerts:
             cause=cause,
         )
 
-    def _find(self, episode_id: str, revision: int) -> tuple[str, Episode]:
-        for key, episode in self.state.episodes.items():
+    def _find(self, episode_id: str, revision: int) -> tuple[str, str, Episode]:
+        for name, subject, episode in self._all():
             if episode.id == episode_id and episode.state != "NORM":
                 if episode.revision != revision:
                     raise Refused(f"stale_rev: the episode is at revision {episode.revision}, look again")
-                return key, episode
+                return name, subject, episode
         raise Refused(f"unknown: there is no open episode {episode_id!r}")
+
+    def _all(self) -> Iterator[tuple[str, str, Episode]]:
+        for name, episodes in self.state.episodes.items():
+            for subject, episode in episodes.items():
+                yield name, subject, episode
 
 
 def _since(since: float | None, holds: bool, at: float) -> float | None:

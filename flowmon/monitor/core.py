@@ -64,6 +64,8 @@ class MonitorState(Struct):
     alerts: AlertsState
     told: dict[str, ZoneState]
     told_venue: VenueState | None
+    told_queues: list[QueueState]
+    moved: list[str]
     refusals: dict[str, float]
 
 
@@ -82,8 +84,10 @@ class Monitor:
         self._simulated = state.simulated if state else venue.simulated
         self._told: dict[str, ZoneState] = state.told if state else {}
         self._told_venue = state.told_venue if state else None
+        self._told_queues: list[QueueState] = state.told_queues if state else []
         self._refusals: dict[str, float] = state.refusals if state else {}
-        self._touched: set[str] = set()
+        self._touched: set[str] = set()  # their shown number moved within this record
+        self._moved = set(state.moved if state else venue.zones)  # their closed number may have moved since the last tick
         self._occupancy.wait_again(self._intake.state.pending)
         self._learn: dict[type[Any], Callable[[Any], Sequence[Finding]]] = {
             Count: self._count,
@@ -149,6 +153,8 @@ class Monitor:
                 alerts=self._alerts.state,
                 told=self._told,
                 told_venue=self._told_venue,
+                told_queues=self._told_queues,
+                moved=sorted(self._moved),
                 refusals=self._refusals,
             )
         )
@@ -196,7 +202,9 @@ class Monitor:
         if fact.zone not in self.venue.zones:
             raise Refused(f"there is no zone {fact.zone!r} in the venue file")
         if self._intake.is_new(fact):
-            self._touched |= self._visits.learn(fact, self._when(fact))
+            changed = self._visits.learn(fact, self._when(fact))
+            self._touched |= changed
+            self._moved |= changed
         return ()
 
     def _served(self, fact: Served) -> Sequence[Finding]:
@@ -230,7 +238,7 @@ class Monitor:
         self._hear(fact)
         at = self._when(fact)
         before, after = self._occupancy.observe(fact.zone, fact.people, at)
-        self._touched |= {fact.zone, OUTSIDE}
+        self._move(fact.zone)
         if abs(after - before) < 2.0:
             return ()
         return (Correction(at=at, zone=fact.zone, before=before, after=after, reason="zone-sensor", by=fact.source),)
@@ -241,7 +249,7 @@ class Monitor:
             return ()
         at, _ = self._intake.when(fact)
         before, after = self._occupancy.recount(fact.zone, fact.people, at)
-        self._touched |= {fact.zone, OUTSIDE}
+        self._move(fact.zone)
         return (
             Correction(
                 at=at,
@@ -283,54 +291,60 @@ class Monitor:
         self._queues.forget()
         self._health.leap(now)
         self._alerts.leap()
+        self._moved = set(self.venue.zones)
 
     def _close(self, ripe: list[Crossing], at: float, step: float) -> list[Finding]:
         findings: list[Finding] = []
         now = self._intake.state.now
-        findings += self._health.close(now)
+        turned = self._health.close(now)
         emptied = self._occupancy.empty_if_closed(at)
         if emptied:
             self._queues.forget()
-        findings += emptied
-        blind = self._health.blind_counters()
-        findings += self._occupancy.close(ripe, self._intake.state.pending, blind, at, step)
-        findings += self._flows.close(ripe, at)
-        self._queues.close(ripe, at)
+        corrected = self._occupancy.close(ripe, self._intake.state.pending, self._health.blind_counters(), at, step)
+        findings += [*turned, *emptied, *corrected, *self._flows.close(ripe, at)]
+        served = self._queues.close(ripe, at)
         findings += self._visits.close(at)
-        zones = [self._zone_state(zone, at) for zone in self.venue.zones]
-        venue = self._venue_state(at)
-        queues = [self._queue_state(queue, at) for queue in self.venue.queues]
-        return findings + self._tell(zones, venue, queues, at) + self._judge(zones, venue, queues, at, now)
+        # Rates and ages change with time alone, but not before the next ten seconds are full.
+        if turned or emptied or at // REPEAT_S != (at - step) // REPEAT_S:
+            self._moved = set(self.venue.zones)
+        else:
+            self._moved |= self._flows.touched(ripe) | {correction.zone for correction in corrected}
+        if self._moved or served:
+            findings += self._tell(at, repeat=at // REPEAT_S != (at - step) // REPEAT_S)
+        return findings + self._judge(at, now)
 
-    def _tell(self, zones: list[ZoneState], venue: VenueState, queues: list[QueueState], at: float) -> list[Finding]:
+    def _tell(self, at: float, *, repeat: bool) -> list[Finding]:
         """Closed states that changed, and every state once in ten seconds."""
         told: list[Finding] = []
-        repeat = at // REPEAT_S != (at - 1.0) // REPEAT_S
-        for state in zones:
-            last = self._told.get(state.zone)
+        for zone in self.venue.zones:
+            if zone not in self._moved:
+                continue
+            state, last = self._zone_state(zone, at), self._told.get(zone)
             if repeat or last is None or _differs(state, last):
-                self._told[state.zone] = state
+                self._told[zone] = state
                 told.append(state)
-                if self._occupancy.waiting(state.zone):
-                    self._touched.add(state.zone)  # the closed number must not hide what was shown since
+                if self._occupancy.waiting(zone):
+                    self._touched.add(zone)  # the closed number must not hide what was shown since
+        self._moved = set()
+        venue = self._venue_state(at)
         if repeat or self._told_venue is None or _differs(venue, self._told_venue):
             self._told_venue = venue
             told.append(venue)
             if self._occupancy.waiting(OUTSIDE):
                 self._touched.add(OUTSIDE)
-        if told:
-            told += queues
+        queues = [self._queue_state(queue, at) for queue in self.venue.queues]
+        told += queues if repeat else [q for q, last in zip(queues, self._told_queues, strict=False) if _waits(q, last)]
+        self._told_queues = queues
         return told
 
-    def _judge(
-        self, zones: list[ZoneState], venue: VenueState, queues: list[QueueState], at: float, now: float
-    ) -> list[Finding]:
+    def _judge(self, at: float, now: float) -> list[Finding]:
         """Rules over the closed states."""
-        judge = self._alerts.close
-        changed: list[Finding] = []
-        changed += judge("zone", [Measure(z.zone, z.occupancy, float(z.capacity), z.quality) for z in zones], at)
-        changed += judge("venue", [Measure("venue", venue.occupancy, float(venue.capacity), venue.quality)], at)
-        waits = [(q.queue, None if q.wait_p90_s is None else q.wait_p90_s / 60.0, q.quality) for q in queues]
+        judge, venue = self._alerts.close, self._told_venue
+        zones = [Measure(z.zone, z.occupancy, float(z.capacity), z.quality) for z in self._told.values()]
+        changed: list[Finding] = [*judge("zone", zones, at)]
+        if venue is not None:
+            changed += judge("venue", [Measure("venue", venue.occupancy, float(venue.capacity), venue.quality)], at)
+        waits = [(q.queue, None if q.wait_p90_s is None else q.wait_p90_s / 60.0, q.quality) for q in self._told_queues]
         changed += judge("queue", [Measure(queue, wait, 1.0, quality) for queue, wait, quality in waits], at)
         changed += judge("device", [self._silence(device, now) for device in self._health.devices], at)
         return changed
@@ -393,6 +407,11 @@ class Monitor:
             self._health.clock(fact.source, skew, reason)
         return at
 
+    def _move(self, zone: str) -> None:
+        """A zone's number was set by something else than a crossing."""
+        self._moved.add(zone)
+        self._touched |= {zone, OUTSIDE}
+
     def _queue_of(self, name: str) -> str:
         queue = self._queues.resolve(name)
         if queue is None:
@@ -433,3 +452,8 @@ def _differs(new: ZoneState | VenueState, old: ZoneState | VenueState) -> bool:
         old.inflow,
         old.outflow,
     )
+
+
+def _waits(new: QueueState, old: QueueState) -> bool:
+    """Whether a reader would see another queue."""
+    return msgspec.structs.replace(new, at=old.at) != old

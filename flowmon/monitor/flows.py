@@ -30,6 +30,7 @@ class Flows:
 
     def __init__(self, venue: Venue, state: FlowsState | None = None) -> None:
         self.state = state or FlowsState()
+        self._rates: dict[str, tuple[int, tuple[float, float]]] = {}  # zone -> oldest bucket counted, rates
         self._ways = {}
         for name, counter in venue.counters.items():
             out_of = other_side(venue.portals[counter.portal], counter.towards)
@@ -53,8 +54,13 @@ class Flows:
                         self.state.window[way] = self.state.window.get(way, 0) + people
         return flows
 
+    def touched(self, ripe: list[Crossing]) -> set[str]:
+        """The zones on either side of these crossings."""
+        return {end for crossing in ripe for end in self._ways[crossing.counter][1:]}
+
     def leap(self) -> None:
         """The clock was set: rates and the open window start again."""
+        self._rates.clear()
         self.state.buckets.clear()
         self.state.window.clear()
         self.state.window_start = None
@@ -65,10 +71,15 @@ class Flows:
         if not buckets:
             return 0.0, 0.0
         oldest = int((watermark - RATE_WINDOW_S) // BUCKET_S)
+        known = self._rates.get(zone)
+        if known is not None and known[0] == oldest:
+            return known[1]
         if buckets[0][0] <= oldest:
             buckets[:] = [b for b in buckets if b[0] > oldest]
         minutes = RATE_WINDOW_S / 60.0
-        return round(sum(b[1] for b in buckets) / minutes, 2), round(sum(b[2] for b in buckets) / minutes, 2)
+        rates = round(sum(b[1] for b in buckets) / minutes, 2), round(sum(b[2] for b in buckets) / minutes, 2)
+        self._rates[zone] = oldest, rates
+        return rates
 
     def venue_rates(self, watermark: float) -> tuple[float, float]:
         """People per minute into and out of the whole venue."""
@@ -76,6 +87,7 @@ class Flows:
         return into, out
 
     def _add(self, zone: str, bucket: int, came: int, left: int) -> None:
+        self._rates.pop(zone, None)
         buckets = self.state.buckets.setdefault(zone, [])
         for known in reversed(buckets):
             if known[0] == bucket:

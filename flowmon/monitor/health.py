@@ -12,6 +12,7 @@ from flowmon.names import OUTSIDE
 from flowmon.venue.model import Venue
 
 REPEAT_S = 60.0
+BLIND = {"silent", "fault"}
 
 
 class Device(Struct):
@@ -50,6 +51,7 @@ class Health:
             self._counters.setdefault(device, []).append(name)
         for name, receiver in venue.receivers.items():
             self._add(receiver.device or name, "receiver", receiver.silent_after_s, [receiver.zone])
+        self._blinded: dict[str, tuple[bool, bool]] | None = None
         self._watchers: dict[str, list[str]] = {}
         for device, kind in self._kind.items():
             if kind == "counter":
@@ -74,6 +76,8 @@ class Health:
         if device is None:
             return
         match fact.health:
+            case "online" if fact.historical:
+                pass  # a retained message says how it was, not that the device lives
             case "online":
                 device.heard, device.reason = now, ""
                 if device.health == "fault":
@@ -117,7 +121,7 @@ class Health:
             since=device.since,
             reason=device.reason or device.clock,
             last_at=device.heard,
-            zones=self._zones[name] if device.health in {"silent", "fault"} else [],
+            zones=self._zones[name] if device.health in BLIND else [],
             clock_skew_s=device.skew,
         )
 
@@ -131,15 +135,18 @@ class Health:
         return {
             counter
             for name, device in self.state.devices.items()
-            if device.health in {"silent", "fault"}
+            if device.health in BLIND
             for counter in self._counters.get(name, [])
         }
 
     def blinded(self, zone: str) -> tuple[bool, bool]:
         """Whether (any, all) of the counters of a zone do not see at present."""
-        watchers = self._watchers.get(zone, [])
-        blind = [self.state.devices[name].health in {"silent", "fault"} for name in watchers]
-        return any(blind), bool(blind) and all(blind)
+        if self._blinded is None:
+            self._blinded = {}
+            for name, watchers in self._watchers.items():
+                blind = [self.state.devices[device].health in BLIND for device in watchers]
+                self._blinded[name] = any(blind), all(blind)
+        return self._blinded.get(zone, (False, False))
 
     def _add(self, device: str, kind: str, silent_after: float, zones: list[str]) -> None:
         self._kind[device] = kind
@@ -160,8 +167,8 @@ class Health:
         elif device.health in {"unknown", "silent"}:
             self._turn(device, "good", "", now)
 
-    @staticmethod
-    def _turn(device: Device, health: DeviceHealthState, reason: str, since: float) -> None:
+    def _turn(self, device: Device, health: DeviceHealthState, reason: str, since: float) -> None:
+        self._blinded = None
         if device.health != health:
             device.since = since
         device.health, device.reason = health, reason

@@ -34,9 +34,11 @@ from flowmon.venue.model import Venue
 AHEAD_S = 5.0
 BEHIND_S = 86_400.0
 REMEMBER_S = 3_600.0
+FORGET_EVERY_S = 600.0
 REMEMBER_MAX = 1_024
 SOURCES_MAX = 10_000
 PEOPLE_PER_S_MAX = 50.0
+PERIOD_MAX_S = 3_600.0
 COUNT_MAX = 10_000_000
 LEAP_S = 86_400.0
 LEAP_TICKS = 3
@@ -44,7 +46,10 @@ TIME_MAX = 2e11  # the year 8307: beyond it no calendar works
 
 
 class Crossing(NamedTuple):
-    """People who passed a counter; sorts in the order in which the core takes them in."""
+    """People who passed a counter; sorts in the order in which the core takes them in.
+
+    period_s: the seconds before `at` in which they passed (0: at `at`). late: told after the watermark had passed it.
+    """
 
     at: float
     counter: str
@@ -52,6 +57,7 @@ class Crossing(NamedTuple):
     forward: int
     backward: int
     late: bool
+    period_s: float = 0.0
 
 
 class Register(Struct):
@@ -153,14 +159,18 @@ class Intake:
                 f"sends {fact.kind} counts, but {counter.credit} counts are credited on this line: "
                 f"set credit = {fact.kind!r} in the venue file if that is what it should be"
             )
-        forward, backward = fact.forward, fact.backward
+        forward, backward, period = fact.forward, fact.backward, 0.0
         if fact.kind == "cumulative":
-            forward, backward = self._register(name, fact, at)
+            forward, backward, period = self._register(name, fact, at)
+        elif fact.kind == "window":
+            period = max(0.0, fact.end - fact.start)
+            self._plausible(forward + backward, period)
         else:
-            self._plausible(forward + backward, fact.end - fact.start if fact.kind == "window" else 1.0)
+            self._plausible(forward + backward, 1.0)
         if not forward and not backward:
             return None
-        crossing = Crossing(at, name, fact.seq, forward, backward, at < self.watermark)
+        late = at < self.watermark
+        crossing = Crossing(at, name, fact.seq, forward, backward, late, min(period, PERIOD_MAX_S))
         self.state.pending.append(crossing)
         return crossing
 
@@ -188,34 +198,37 @@ class Intake:
 
     def advance(self, tick_at: float) -> list[Crossing]:
         """Move the clock to a tick; returns the crossings the watermark has passed, in their one order."""
-        state = self.state
-        if state.now == -math.inf:  # what arrived before there was any time arrived now
+        state, before = self.state, self.state.now
+        if before == -math.inf:  # what arrived before there was any time arrived now
             state.seen = {source: dict.fromkeys(known, tick_at) for source, known in state.seen.items()}
         state.now = tick_at
         watermark = self.watermark
-        ripe = sorted(c for c in state.pending if c.at <= watermark)
+        ripe = sorted(c for c in state.pending if c.at <= watermark) if state.pending else []
         if ripe:
             state.pending = [c for c in state.pending if c.at > watermark]
-        horizon = tick_at - REMEMBER_S
-        for source in list(state.seen):
-            known = state.seen[source]
-            for name in [n for n, arrived in _oldest(known, horizon)]:
-                del known[name]
-            if not known:
-                del state.seen[source]
+        if tick_at // FORGET_EVERY_S != before // FORGET_EVERY_S:
+            self._forget(tick_at - REMEMBER_S)
         return ripe
 
-    def _register(self, name: str, fact: Count, at: float) -> tuple[int, int]:
-        """Crossings between the last register and this one."""
+    def _forget(self, horizon: float) -> None:
+        """Drop the identities that arrived before `horizon`."""
+        seen = self.state.seen
+        for source in list(seen):
+            seen[source] = {name: arrived for name, arrived in seen[source].items() if arrived >= horizon}
+            if not seen[source]:
+                del seen[source]
+
+    def _register(self, name: str, fact: Count, at: float) -> tuple[int, int, float]:
+        """Crossings between the last register and this one, and the seconds between them."""
         last = self.state.registers.get(name)
         if last is not None and at < last.at:
-            return 0, 0  # overtaken: the later register already holds these crossings
+            return 0, 0, 0.0  # overtaken: the later register already holds these crossings
         self.state.registers[name] = Register(at, fact.forward, fact.backward)
         if last is None:
-            return 0, 0
+            return 0, 0, 0.0
         forward, backward = _gained(last.forward, fact.forward), _gained(last.backward, fact.backward)
         self._plausible(forward + backward, at - last.at)
-        return forward, backward
+        return forward, backward, at - last.at
 
     @staticmethod
     def _plausible(people: int, seconds: float) -> None:
@@ -234,13 +247,3 @@ def _gained(old: int, new: int) -> int:
         if old < top and old > 0.9 * top and new < 0.1 * top:
             return new + top - old
     return new
-
-
-def _oldest(known: dict[str, float], horizon: float) -> list[tuple[str, float]]:
-    """The entries at the old end of an insertion-ordered dictionary that are past the horizon."""
-    old = []
-    for item in known.items():
-        if item[1] >= horizon:
-            break
-        old.append(item)
-    return old

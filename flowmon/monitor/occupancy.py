@@ -9,6 +9,10 @@ Theory of operation
     Two numbers are kept for a zone: the closed one, which the estimator gives at the watermark, and what the crossings
     still waiting will add to it. Their sum is shown at once; only the closed one decides about alerts.
 
+    Negative numbers are settled (see the estimator), but only once they cannot be an effect of timing: a counter that
+    reports a minute at a time tells of people a minute after they went on through a door that tells at once. So a zone
+    may be below zero, and is shown as zero, for as long as the slowest of its counters takes to report.
+
     Truth comes from people (recount), from sensors that see a whole area, and from the clock: an hour after closing
     the venue is empty. What was left in the books then is explained as a correction, never dropped in silence.
 
@@ -38,12 +42,17 @@ RECOUNT_SHARE = 0.02  # a person who counts a crowd is right to 2 % or one head
 
 
 class OccupancyState(Struct):
-    """truth: zone -> time of the last one; rates: people/s a door-direction; raw: plain in - out of a place."""
+    """truth: zone -> time of the last one; rates: people/s a door-direction; raw: plain in - out of a place.
+
+    periods: counter -> seconds its last report was about; negative_since: zones below zero, and since when.
+    """
 
     balance: BalanceState | None = None
     truth: dict[str, float] = field(default_factory=dict)
     rates: list[DecayedRate] = field(default_factory=list)
     raw: list[int] = field(default_factory=list)
+    periods: dict[str, float] = field(default_factory=dict)
+    negative_since: dict[str, float] = field(default_factory=dict)
     entered: int = 0
     empty_at: float | None = None
 
@@ -57,6 +66,10 @@ class Occupancy:
         self._places = [*self.zones, OUTSIDE]
         self._index = {zone: i for i, zone in enumerate(self._places)}
         self._column = {name: 2 * k for k, name in enumerate(venue.counters)}
+        self._counters_of: dict[str, list[str]] = {zone: [] for zone in self._places}
+        for name, counter in venue.counters.items():
+            for zone in venue.portals[counter.portal].between:
+                self._counters_of[zone].append(name)
         self._area = [area(zone.outline) for zone in venue.zones.values()]
         self._capacity = venue.capacity or sum(zone.capacity for zone in venue.zones.values())
         incidence = self._incidence()
@@ -105,7 +118,7 @@ class Occupancy:
 
         Returns what was corrected so that no zone is below zero.
         """
-        if not ripe and not blind:
+        if not ripe and not blind and not self.state.negative_since:
             return []
         counts = np.zeros(2 * len(self._column))
         for crossing in ripe:
@@ -113,15 +126,28 @@ class Occupancy:
             counts[column] += crossing.forward
             counts[column + 1] += crossing.backward
             self._book(crossing)
+            self.state.periods[crossing.counter] = crossing.period_s
         for column in np.flatnonzero(counts).tolist():
             self.state.rates[column].learn(float(counts[column]), at)
         self.wait_again(pending)
-        corrections = self._balance.learn(counts, self._unseen(blind, at, step_s) if blind else None)
+        self._balance.learn(counts, self._unseen(blind, at, step_s) if blind else None)
+        corrected = self._settle(at)
         self._refresh()
+        return corrected
+
+    def _settle(self, at: float) -> list[Correction]:
+        """Correct the zones that have been below zero for longer than their counters take to report."""
+        negative = [self._places[place] for place in self._balance.negative()]
+        since = self.state.negative_since
+        self.state.negative_since = {zone: since.get(zone, at) for zone in negative}
+        ripe = [zone for zone, began in self.state.negative_since.items() if at - began >= self._patience(zone)]
         return [
             Correction(at=at, zone=self._places[place], before=before, after=after, reason="negative", by="balance")
-            for place, before, after in corrections
+            for place, before, after in self._balance.settle([self._index[zone] for zone in ripe])
         ]
+
+    def _patience(self, zone: str) -> float:
+        return max((self.state.periods.get(counter, 0.0) for counter in self._counters_of[zone]), default=0.0)
 
     def recount(self, zone: str, people: int, at: float) -> tuple[float, float]:
         """A person counted a zone. Returns the number before and after."""
@@ -143,6 +169,7 @@ class Occupancy:
         self.state.truth = dict.fromkeys(self.zones, at)
         self.state.entered = 0
         self.state.raw = [0] * len(self.state.raw)
+        self.state.negative_since = {}
         residual = self._balance.empty()
         self._refresh()
         return [

@@ -70,8 +70,8 @@ class Queues:
         """A sensor measured the queue itself."""
         self.state.readings[queue] = (at, fact.length, fact.wait_s)
 
-    def close(self, ripe: list[Crossing], watermark: float) -> None:
-        """Joins and services up to the watermark, in the order of time."""
+    def close(self, ripe: list[Crossing], watermark: float) -> bool:
+        """Joins and services up to the watermark, in the order of time; whether there were any."""
         events: list[tuple[float, int, str, int, float | None]] = []
         for crossing in ripe:
             for queue, forward_joins in self._ways[crossing.counter]:
@@ -90,6 +90,7 @@ class Queues:
                 self._lines[queue].serve(people, at, waited)
             else:
                 self._lines[queue].join(people, at)
+        return bool(events)
 
     def forget(self) -> None:
         """The venue is empty."""
