@@ -5,6 +5,7 @@ Modules are imported only when their verb is used, so that `flowmon check` needs
 
 import argparse
 import importlib
+import os
 import sys
 
 from flowmon import __version__
@@ -26,6 +27,10 @@ VERBS = {
 }
 
 
+#: What a verb needs of a folder that the domain must not import, by name.
+COMPOSED = {"replay": {"mqtt_publisher": "simulator.publish:Publisher"}}
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one verb; the exit code is 0 when it did what was asked."""
     parser = argparse.ArgumentParser(prog="flowmon", description=__doc__.splitlines()[0] if __doc__ else None)
@@ -37,6 +42,7 @@ def main(argv: list[str] | None = None) -> int:
         verb_parser = verbs.add_parser(verb, help=line, description=line)
         if verb == chosen:
             importlib.import_module(module).arguments(verb_parser)
+            verb_parser.set_defaults(**COMPOSED.get(verb, {}))
     args = parser.parse_args(arguments)
     try:
         return int(importlib.import_module(VERBS[args.verb][0]).run(args))
@@ -44,6 +50,9 @@ def main(argv: list[str] | None = None) -> int:
         print(f"flowmon: the venue file has problems:\n{error}", file=sys.stderr)
     except FlowmonError as error:
         print(f"flowmon: {error}", file=sys.stderr)
+    except BrokenPipeError:  # `flowmon info REC | head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         return 130
     return 1
