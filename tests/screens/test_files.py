@@ -45,6 +45,13 @@ def test_the_page_has_no_inline_script_or_style() -> None:
         assert not re.search(r"\sstyle=|\bunsafeHTML\b|\binnerHTML\b|\beval\(", path.read_text()), path.name
 
 
+def test_every_module_is_asked_for_at_once() -> None:
+    """Without the list in the page, a module is found only when the one that imports it has arrived."""
+    listed = set(re.findall(r'modulepreload" href="/([^"]+)"', (SCREENS / "index.html").read_text()))
+    modules = {path.relative_to(SCREENS).as_posix() for path in SCREENS.rglob("*.js")}
+    assert listed == {path for path in modules if path != "js/main.js" and "/uplot/" not in path}
+
+
 def test_first_load_fits_the_budget() -> None:
     """At most 120 kB gzipped of scripts and styles, without the typeface."""
     import gzip  # noqa: PLC0415 -- only here

@@ -62,7 +62,7 @@ test("an alert's code becomes a sentence; an unknown code falls back to its rule
   const e = formatter("en");
   assert.equal(sentence(alert(), e), "97 people, limit 96");
   assert.equal(sentence(alert({ text: "queue_above", value: 37.2, limit: 20, unit: "minutes" }), e), "wait of 37 min, limit 20 min");
-  assert.equal(sentence(alert({ text: "device_silent", value: 130, limit: 90, unit: "seconds" }), e), "device silent for 2 min");
+  assert.equal(sentence(alert({ text: "device_silent", value: 130, limit: 90, unit: "seconds" }), e), "device silent, last heard 2 min ago");
   assert.equal(sentence(alert({ text: "never_heard_of", value: 3.21, limit: 2, unit: "lux" }), e), "near: 3.2 lux, limit 2.0 lux");
   assert.equal(sentence(alert({ text: "", value: null, limit: null }), e), "near");
   assert.equal(subjectName(alert({ subject: "zone/foyer" }), venue, e), "Foyer");

@@ -27,14 +27,17 @@ export function inTab(state, tab) {
 export const unacked = (state) => inTab(state, "unacked");
 export const needsAttention = (state) => Object.values(state.alerts).filter((a) => isOpen(a) && a.state !== "SHLVD").sort(byUrgency);
 
+/** The highest severity among alerts; "" for none. */
+export const worst = (alerts) => PRIORITIES.find((pri) => alerts.some((a) => a.pri === pri)) ?? "";
+
 /** The subject without its kind: `zone/foyer` and `foyer` are the same room. */
 export const subjectId = (alert) => String(alert.subject ?? "").split("/").at(-1);
 
 /** The worst alert that is still true at each subject: id -> alert. */
 export function worstBySubject(state) {
-  const worst = {};
-  for (const alert of needsAttention(state).filter((a) => a.state !== "RTNUN").reverse()) worst[subjectId(alert)] = alert;
-  return worst;
+  const found = {};
+  for (const alert of needsAttention(state).filter((a) => a.state !== "RTNUN").reverse()) found[subjectId(alert)] = alert;
+  return found;
 }
 
 export function subjectName(alert, venue, f) {

@@ -4,7 +4,7 @@ import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { repeat } from "./vendor/lit-html/directives/repeat.js";
 import { TABS } from "./address.js";
 import { alertCard } from "./alertcard.js";
-import { inTab, load } from "./alarms.js";
+import { inTab, load, worst } from "./alarms.js";
 import { icon } from "./icons.js";
 import { blank } from "./parts.js";
 import { feedClock, trust } from "./trust.js";
@@ -34,10 +34,11 @@ function tabs(o) {
   };
   return html`<div class="tabs" role="tablist" aria-label=${f.t("alerts.title")} @keydown=${onKey}>
     ${TABS.map((tab) => {
-      const n = tab === "history" ? null : inTab(state, tab).length;
+      const listed = tab === "history" ? null : inTab(state, tab);
+      const n = listed?.length ?? null;
       const chosen = tab === address.tab;
       return html`<button type="button" role="tab" id=${`tab-${tab}`} aria-controls="inbox" aria-selected=${chosen ? "true" : "false"} tabindex=${chosen ? "0" : "-1"}
-        @click=${() => act.navigate({ tab })}>${f.t(`alerts.tab.${tab}`)}${n === null ? nothing : html`<span class="count ${n && tab === "unacked" ? "hot" : ""}">${n}</span>`}</button>`;
+        @click=${() => act.navigate({ tab })}>${f.t(`alerts.tab.${tab}`)}${n === null ? nothing : html`<span class="count ${n && tab === "unacked" ? `hot ${worst(listed)}` : ""}">${n}</span>`}</button>`;
     })}</div>`;
 }
 

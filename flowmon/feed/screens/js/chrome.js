@@ -1,7 +1,7 @@
 // What stands around every screen: the top bar, the banners that explain a silence, help and settings.
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { SCREENS } from "./address.js";
-import { PRIORITIES, unacked } from "./alarms.js";
+import { PRIORITIES, unacked, worst } from "./alarms.js";
 import { badgeIcon, icon } from "./icons.js";
 import { KEY_MAP } from "./keys.js";
 import { segmented } from "./parts.js";
@@ -33,10 +33,11 @@ const simulated = (f) => html`<strong class="simulated" title=${f.t("mode.simula
 
 function nav(o) {
   const { f, address, state } = o;
-  const n = unacked(state).length;
+  const waiting = unacked(state);
+  const n = waiting.length;
   return html`<nav class="nav" aria-label=${f.t("nav.label")}>${SCREENS.map((screen) => html`<a href=${`/${screen}`} data-screen=${screen}
     aria-current=${address.screen === screen ? "page" : nothing}>${icon(screen)}<span>${f.t(`nav.${screen}`)}</span>${screen === "alerts" && n
-      ? html`<span class="count hot" aria-label=${f.t("alerts.unacked", { n })}>${n}</span>` : nothing}</a>`)}</nav>`;
+      ? html`<span class="count hot ${worst(waiting)}" aria-label=${f.t("alerts.unacked", { n })}>${n}</span>` : nothing}</a>`)}</nav>`;
 }
 
 export function topBar(o) {

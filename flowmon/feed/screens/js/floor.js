@@ -1,7 +1,7 @@
 // The floor screen: the whole building in one line, the plan (or its table), what needs attention, one room in detail.
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { alertCard } from "./alertcard.js";
-import { needsAttention, worstBySubject, zoneOf } from "./alarms.js";
+import { needsAttention, subjectId, worstBySubject, zoneOf } from "./alarms.js";
 import { floorPlan } from "./floorplan.js";
 import { DENSITY_STEPS } from "./geometry.js";
 import { blank, figure, gauge, provenance, segmented } from "./parts.js";
@@ -9,7 +9,7 @@ import { roomDetail } from "./room.js";
 import { feedTrust, read } from "./trust.js";
 import { zoneTable } from "./zonetable.js";
 
-const ATTENTION_MAX = 5;
+const CARD_HEIGHT = 92; // px at scale 1
 
 /** Floors from the ground up. */
 export const floorsOf = (venue) => Object.entries(venue.floors).sort(([, a], [, b]) => (a.order ?? 0) - (b.order ?? 0)).map(([id, floor]) => ({ id, ...floor }));
@@ -43,7 +43,10 @@ const rate = (v, f) => (typeof v === "number" ? f.t("kpi.per_min", { n: f.n(v) }
 function attention(o) {
   const { state, now, f } = o;
   const open = needsAttention(state);
-  const listed = open.slice(0, ATTENTION_MAX);
+  // One card a place: its worst alert. The rest is for the inbox.
+  const places = new Map();
+  for (const a of open) if (!places.has(subjectId(a))) places.set(subjectId(a), a);
+  const listed = [...places.values()].slice(0, Math.max(4, Math.floor(o.size.height / o.scale / CARD_HEIGHT)));
   const known = state.chans.alerts.proved !== null && ["live", "late"].includes(feedTrust(state, now));
   return html`<section class="panel attention" aria-labelledby="attention-title">
     <h2 id="attention-title">${f.t("attention.title")}</h2>

@@ -14,7 +14,16 @@ function zoned(locale, timeZone, options) {
   }
 }
 
+const made = new Map();
+
+/** The words and numbers of a language; made once, since the browser's formatters are slow to build. */
 export function formatter(lang, timeZone = "UTC") {
+  const key = `${lang}|${timeZone}`;
+  if (!made.has(key)) made.set(key, build(lang, timeZone));
+  return made.get(key);
+}
+
+function build(lang, timeZone) {
   const words = CATALOGUES[lang] ?? en;
   const locale = LOCALES[lang] ?? LOCALES.en;
   const plural = new Intl.PluralRules(locale);

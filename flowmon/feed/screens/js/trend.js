@@ -7,6 +7,8 @@ class FlowTrend extends HTMLElement {
   #plot = null;
   #given = null;
   #watch = null;
+  #key = "";
+  #drawn = "";
 
   /** {points: [[ms, mid, lo, hi]…], limit, timeZone, locale, unit, theme}; null values leave a hole. */
   set data(given) {
@@ -36,13 +38,17 @@ class FlowTrend extends HTMLElement {
     const { default: UPlot } = await import("./vendor/uplot/uPlot.esm.js");
     const given = this.#given;
     if (!this.isConnected || !given || !this.clientWidth) return;
+    // The page paints several times a second, a curve grows every ten: most calls have nothing to draw.
+    const now = [given.theme, given.timeZone, given.locale, given.limit, given.points.length, given.points.at(-1)?.[0]].join("|");
+    if (this.#plot && this.#drawn === now) return;
+    this.#drawn = now;
     const columns = [0, 1, 2, 3].map((i) => given.points.map((p) => (i === 0 ? p[0] / 1000 : (p[i] ?? null))));
     const key = `${given.theme}|${given.timeZone}|${given.locale}|${given.limit}`;
-    if (this.#plot && this.key !== key) {
+    if (this.#plot && this.#key !== key) {
       this.#plot.destroy();
       this.#plot = null;
     }
-    this.key = key;
+    this.#key = key;
     if (this.#plot) this.#plot.setData(columns);
     else this.#plot = new UPlot(this.#options(given), columns, this);
   }
@@ -60,7 +66,7 @@ class FlowTrend extends HTMLElement {
       width: this.clientWidth, height: this.clientHeight, legend: { show: false }, cursor: { show: false }, padding: [px * 0.6, 8, 0, 0],
       scales: { x: { time: true }, y: { range: (_, lo, hi) => [0, Math.max(1, hi ?? 1, given.limit ?? 0) * 1.1] } },
       axes: [
-        { ...axis, grid: { show: false }, size: px * 1.9, space: px * 5.5, values: (_, ticks) => ticks.map((s) => clock.format(s * 1000)) },
+        { ...axis, grid: { show: false }, size: px * 2.3, gap: px * 0.75, space: px * 5.5, values: (_, ticks) => ticks.map((s) => clock.format(s * 1000)) },
         { ...axis, size: px * 2.7, space: px * 2.4, values: (_, ticks) => ticks.map((v) => (Number.isInteger(v) ? String(v) : "")) },
       ],
       series: [{}, { stroke: ink, width: 2, points: { show: false } },

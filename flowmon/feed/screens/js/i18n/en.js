@@ -197,7 +197,7 @@ export default {
   "alert.queue_above": "wait of {value}, limit {limit}",
   "alert.queue_long": "long wait: {value}, limit {limit}",
   "alert.device_silent": "device silent",
-  "alert.device_silent_for": "device silent for {value}",
+  "alert.device_silent_for": "device silent, last heard {value} ago",
   "alert.other": "{rule}: {value}, limit {limit}",
   "alert.other_bare": "{rule}",
   "alert.devices_all": "Many devices at once",

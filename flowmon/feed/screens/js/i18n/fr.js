@@ -197,7 +197,7 @@ export default {
   "alert.queue_above": "attente de {value}, limite {limit}",
   "alert.queue_long": "attente longue : {value}, limite {limit}",
   "alert.device_silent": "capteur muet",
-  "alert.device_silent_for": "capteur muet depuis {value}",
+  "alert.device_silent_for": "capteur muet, dernier signe il y a {value}",
   "alert.other": "{rule} : {value}, limite {limit}",
   "alert.other_bare": "{rule}",
   "alert.devices_all": "Beaucoup de capteurs à la fois",
