@@ -128,7 +128,16 @@ def _play(args: argparse.Namespace) -> int:
     ):
         clock = Clock(start, args.rate) if args.rate else None
         try:
-            played = play(simulation, publisher.publish, start=start, until=until, clock=clock, true=true, watch=watch)
+            played = play(
+                simulation,
+                publisher.publish,
+                start=start,
+                until=until,
+                clock=clock,
+                true=true,
+                watch=watch,
+                tally=start > day.opens,
+            )
         finally:  # Ctrl-C included: nobody shall believe that the devices are still there
             publisher.close(simulation.now)
     _summary(args, simulation, facts=played.facts, messages=publisher.messages, truths=played.truths)

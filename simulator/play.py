@@ -1,7 +1,7 @@
 """Playing a simulated day: its events at their times on a clock, from any time of the day on.
 
 Who begins in the middle of a day has missed what devices say only when it changes. So what stands at that moment
-(desks open, devices online) is told first; who is where is known to `Simulation.occupancy` alone.
+(desks open, devices online) is told first, and with `tally` how many people are in each zone, as staff would count.
 """
 
 import threading
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from msgspec import Struct, structs
 
 from flowmon.clock import Clock
-from flowmon.facts import DesksOpen, DeviceStatus, Fact
+from flowmon.facts import DesksOpen, DeviceStatus, Fact, ZoneCount
 from simulator.simulation import Event, Simulation
 from simulator.truth import Truth
 
@@ -36,16 +36,17 @@ def play(
     true: Callable[[Truth], None] = lambda _: None,
     watch: Callable[[float], None] = lambda _: None,
     stop: threading.Event | None = None,
+    tally: bool = False,
 ) -> Played:
     """Tell the facts from `start` to `until` (epoch) as their time comes; without a clock, as fast as they are taken.
 
     tell: takes neighbouring facts of one device. true: hears every truth from `start` on. watch: hears the time now
-    and then. stop: ends it early. What `tell` raises ends it.
+    and then. stop: ends it early. tally: tell how many people are in each zone first. What `tell` raises ends it.
     """
     stop = stop or threading.Event()
     played = Played(at=start)
     waiting: list[Fact] = []
-    for event in beginning(simulation, start):
+    for event in beginning(simulation, start, tally=tally):
         if event.at > until or stop.is_set():
             break
         ahead = (event.at - clock.now()) / clock.rate if clock is not None else 0.0
@@ -70,7 +71,7 @@ def play(
     return played
 
 
-def beginning(simulation: Simulation, start: float) -> Iterator[Event]:
+def beginning(simulation: Simulation, start: float, *, tally: bool = False) -> Iterator[Event]:
     """The events from `start` on, led by what stands then."""
     standing: dict[tuple[str, str], Fact] = {}
     begun = False
@@ -88,6 +89,9 @@ def beginning(simulation: Simulation, start: float) -> Iterator[Event]:
             begun = True
             for fact in standing.values():
                 yield Event(start, fact=structs.replace(fact, at=start, seen=start))
+            for zone, people in simulation.occupancy.items() if tally else ():
+                count = ZoneCount(at=start, seen=start, source="tally", zone=zone, people=people, simulated=True)
+                yield Event(start, fact=count)
         yield event
 
 

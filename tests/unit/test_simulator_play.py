@@ -10,7 +10,7 @@ import pytest
 
 from flowmon.clock import Clock
 from flowmon.errors import FlowmonError
-from flowmon.facts import Count, DesksOpen, DeviceStatus, Fact, Sighting
+from flowmon.facts import Count, DesksOpen, DeviceStatus, Fact, Sighting, ZoneCount
 from flowmon.venue.model import Venue
 from sensors.dialects import espresense, native, xovis
 from sensors.dialects.port import Message
@@ -136,3 +136,13 @@ def test_playing_stops_when_it_is_told_to() -> None:
 
     play(day, tell, start=day.day.start, until=day.day.end, clock=None, stop=stop)
     assert 20 < len(heard) < 20 + 200
+
+
+def test_who_begins_at_noon_can_be_told_how_many_are_where() -> None:
+    day = simulation(radio=False)
+    noon = day.day.at("12:00")
+    told = [event.fact for event in beginning(day, noon, tally=True) if isinstance(event.fact, ZoneCount)]
+    again = simulation(radio=False)
+    next(event for event in again.events() if event.at >= noon)
+    assert {fact.zone: fact.people for fact in told} == again.occupancy
+    assert all(fact.simulated and fact.at == noon for fact in told)
