@@ -68,7 +68,7 @@ export function alertCard(alert, o) {
       <p class="alert-sentence">${sentence(alert, f, live)}</p>
       <p class="alert-when">${o.history
         ? html`${f.clock(millis(alert.at))} · ${f.t(`state.${alert.state}`)}${alert.by && alert.state !== "UNACK" ? html` · ${alert.by}` : nothing}`
-        : html`${o.compact && old !== null ? nothing : html`${f.t("alerts.raised", { time: f.clock(raised) })}${old === null ? nothing : " · "}`}<span class="age">${!isOpen(alert) ? f.t("state.NORM") : old === null ? nothing : f.t("alerts.age", { age: f.age(old) })}</span>${how && isOpen(alert) ? html` · ${how}` : nothing}`}
+        : html`${o.compact && old !== null && alert.state !== "RTNUN" ? nothing : html`${f.t("alerts.raised", { time: f.clock(raised) })}${old === null || alert.state === "RTNUN" ? nothing : " · "}`}<span class="age">${!isOpen(alert) ? f.t("state.NORM") : old === null || alert.state === "RTNUN" ? nothing : f.t("alerts.age", { age: f.age(old) })}</span>${how && isOpen(alert) ? html` · ${how}` : nothing}`}
         ${alert.note ? html`<span class="note">${f.t("alerts.quoted", { note: alert.note })}</span>` : nothing}</p>
       ${refused ? html`<p class="refused" role="status"><strong>${f.t("refused.title")}</strong> ${refusal(refused, f)}</p>` : nothing}
     </div>

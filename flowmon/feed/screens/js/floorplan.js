@@ -173,6 +173,7 @@ export function floorPlan(o) {
       @click=${(e) => pick(e) && o.onSelect(pick(e))} @keydown=${onKey}>
     ${outline.length ? svg`<path class="floor-shape" d=${path(outline, t)}></path>` : nothing}
     ${repeat(mine, (z) => z.id, (z) => room(z, o, t))}
+    ${here[o.selected] ? svg`<path class="selection" d=${path(here[o.selected].outline, t)} aria-hidden="true"></path>` : nothing}
     <g class="doors" aria-hidden="true">${doors(o.venue, zones, o.floor, t, o.scale)}</g>
     ${mine.filter((z) => o.worst[z.id]).map((z) => alarm(z, o.worst[z.id], t, o.scale))}
   </svg>`;

@@ -51,7 +51,7 @@ export default {
 
   "plan.label": "Plan of {floor}",
   "plan.floors": "Floor",
-  "plan.all": "All floors",
+  "plan.all": "All",
   "plan.view": "View",
   "plan.view.plan": "Plan",
   "plan.view.table": "Table",

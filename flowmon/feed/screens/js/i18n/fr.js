@@ -51,7 +51,7 @@ export default {
 
   "plan.label": "Plan : {floor}",
   "plan.floors": "Niveau",
-  "plan.all": "Tous les niveaux",
+  "plan.all": "Tous",
   "plan.view": "Vue",
   "plan.view.plan": "Plan",
   "plan.view.table": "Tableau",
