@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 #: Speed matters more than size here: a snapshot is written every second.
 _COMPRESSION = 1
+#: Most of a worker's time that checkpoints may take: a large state is saved less often than every second.
+_SHARE = 0.03
 
 
 class Stateful(Protocol):
@@ -60,14 +62,15 @@ def unpack(data: bytes) -> Checkpoint:
 class Seat(Struct, Generic[S], kw_only=True):
     """One key's place in this worker.
 
-    offset: last record in `state`. publish_after: findings of records up to here were published by others.
+    offset: last record in `state`. due: when its next checkpoint is.
+    publish_after: findings of records up to here were published by others.
     """
 
     key: str
     state: S
     offset: int
     fingerprint: str
-    saved: float
+    due: float
     publish_after: int = -1
     complete: bool = False  # whether a gap below the first event has been looked for
     events: list[EventT[bytes]] = field(default_factory=list)
@@ -93,7 +96,7 @@ class Seats(Generic[S]):
         return seat
 
     def _restored(self, key: str, fingerprint: str, build: Callable[[], S], restore: Callable[[bytes], S]) -> Seat[S]:
-        new = Seat(key=key, state=build(), offset=-1, fingerprint=fingerprint, saved=self._now())
+        new = Seat(key=key, state=build(), offset=-1, fingerprint=fingerprint, due=self._now() + self._every_s)
         data = self._table.get(key)
         if data is None:
             log.info("%s: no checkpoint, starting from the beginning", key)
@@ -118,7 +121,7 @@ class Seats(Generic[S]):
 
     def due(self, seat: Seat[S]) -> bool:
         """Whether it is time for the seat's next checkpoint."""
-        return self._now() - seat.saved >= self._every_s
+        return self._now() >= seat.due
 
     def save(self, seat: Seat[S]) -> None:
         """Write the checkpoint and acknowledge the seat's events. Does nothing for a seat that was given up.
@@ -128,11 +131,13 @@ class Seats(Generic[S]):
         """
         if self._seats.get(seat.key) is not seat:
             return
+        began = self._now()
         self._table[seat.key] = pack(Checkpoint(seat.offset, seat.fingerprint, seat.state.snapshot()))
         for event in seat.events:
             event.ack()
         seat.events.clear()
-        seat.saved = self._now()
+        ended = self._now()
+        seat.due = ended + max(self._every_s, (ended - began) / _SHARE)
 
     def leave(self) -> None:
         """Give up all seats: other workers may have gone further with them."""

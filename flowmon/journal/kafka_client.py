@@ -35,8 +35,8 @@ REQUEST_TIMEOUT_MS = 180_000
 TOPIC_WITHIN_S = 15.0
 RETRY_S = 0.5
 CLOSE_WITHIN_S = 10.0
-#: One complaint in so many attempts: an outage of a minute should not fill the log.
-COMPLAIN_EVERY = 20
+#: An outage of minutes should not fill the log.
+COMPLAIN_S = 10.0
 
 Headers = list[tuple[str, bytes]]
 
@@ -191,10 +191,38 @@ async def started(client: Any) -> Any:
     return client
 
 
+class _Seldom(logging.Filter):
+    """aiokafka says ten times a second that the broker is away; once in a while is enough."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        text = str(record.msg)
+        if record.levelno < logging.WARNING:
+            return True
+        if record.created - self._said.get(text, 0.0) < COMPLAIN_S:
+            return False
+        self._said[text] = record.created
+        return True
+
+
+_seldom = _Seldom()
+
+
+def complain_seldom() -> None:
+    """Let each kind of complaint of aiokafka through every COMPLAIN_S seconds. Idempotent."""
+    parts = ("", ".conn", ".cluster", ".producer.sender", ".consumer.fetcher", ".consumer.group_coordinator")
+    for part in parts:
+        logging.getLogger(f"aiokafka{part}").addFilter(_seldom)
+
+
 async def reach(connect: Any, bootstrap: str, patience_s: float | None) -> Any:
     """Connect, again and again until `patience_s` is over."""
+    complain_seldom()
     started = asyncio.get_running_loop().time()
-    attempt = 0
+    complained = 0.0
     while True:
         try:
             return await connect()
@@ -203,9 +231,9 @@ async def reach(connect: Any, bootstrap: str, patience_s: float | None) -> Any:
             text = f"Kafka at {bootstrap} does not answer: is it running, is FLOWMON_KAFKA right? ({error})"
             if patience_s is not None and waited >= patience_s:
                 raise JournalError(text) from error
-            if attempt % COMPLAIN_EVERY == 0:
+            if waited >= complained:
+                complained = waited + COMPLAIN_S
                 log.warning("%s; trying on", text)
-            attempt += 1
             await asyncio.sleep(RETRY_S)
 
 

@@ -158,7 +158,7 @@ class Chain:
         while not self.quiet.is_set():
             counts: Record = [self._crossing() for _ in range(5)]
             self.written[name] = await self.journal.append(name, counts)
-            await asyncio.sleep(0.005)  # some 150 records a second: the rate of the test, not a wait for a state
+            await asyncio.sleep(0.02)  # some 120 records a second: the rate of the test, not a wait for a state
 
     def _crossing(self) -> Count:
         """Somebody goes through a door: more in than out, so that rules are met and zones fill."""
