@@ -59,7 +59,7 @@ class LocalEngine:
         self.clock = clock
         self._venues = {venue.id: venue for venue in venues}
         self._settings = found
-        self._folder = folder
+        self.folder = folder
         self.journal = FileJournal(folder / "journal", venues, clock=clock, simulated=found.simulated)
         self.history = SqliteHistory(folder / "history.sqlite", clock=clock)
         self.feed = Feed(venues, self.journal, clock, found)
@@ -184,7 +184,7 @@ class LocalEngine:
 
     async def _keep_rejects(self, venue: str, rejects: list[Rejected]) -> None:
         """Rejects beside the journal, with the file before the last as the oldest kept."""
-        path = self._folder / "rejects" / f"{venue}.jsonl"
+        path = self.folder / "rejects" / f"{venue}.jsonl"
         lines = b"".join(msgspec.json.encode(reject) + b"\n" for reject in rejects)
         try:
             await asyncio.to_thread(_append_bounded, path, lines)
@@ -192,7 +192,7 @@ class LocalEngine:
             raise JournalError(f"cannot write {path}: {error.strerror or error}") from error
 
     def _checkpoint(self, name: str) -> Path:
-        return self._folder / "checkpoints" / f"{name}.bin"
+        return self.folder / "checkpoints" / f"{name}.bin"
 
     def _restore_presences(self, venue: Venue) -> Presences:
         kept = snapshots.load(self._checkpoint(f"{venue.id}-presences"))
