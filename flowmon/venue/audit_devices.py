@@ -46,7 +46,7 @@ def _counters(venue: Venue, doubted: frozenset[str]) -> Iterator[Problem]:
     portals = ((name, counter.portal) for name, counter in venue.counters.items() if counter.portal in venue.portals)
     for name, portal_name, first in _repeated(portals):
         message = f"counter {first} counts portal {portal_name} too"
-        hint = "right when each sees its own half of a wide opening; if both see the same people, remove one"
+        hint = "they are averaged, as both see the same people; if each sees its own half, draw two portals"
         path = join(join("counters", name), "portal")
         yield Problem(path=path, message=message, hint=hint, severity="warning")
 

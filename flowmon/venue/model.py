@@ -51,6 +51,8 @@ class Portal(Struct, frozen=True, forbid_unknown_fields=True):
 class Counter(Struct, frozen=True, forbid_unknown_fields=True):
     """A people counter at a portal. `towards` is the zone that `forward` crossings enter.
 
+    Counters that share a portal watch the same crossings and are averaged; two halves of a wide door are two portals.
+
     credit: which kind of count moves people, when a device sends several; exactly one per line.
     silent_after_s: seconds without a word from the device before it is called silent.
     """
@@ -130,7 +132,10 @@ class Privacy(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Venue(Struct, frozen=True, forbid_unknown_fields=True):
-    """A museum: its plan, its devices, its rules. Dictionaries are in the order of the file."""
+    """A museum: its plan, its devices, its rules. Dictionaries are in the order of the file.
+
+    capacity: most people in the whole venue; 0 means the sum of its zones. lateness_s: how late a crossing may be told.
+    """
 
     id: str
     name: str
