@@ -64,18 +64,12 @@ def free_port() -> int:
 
 def find(program: str) -> str:
     """Path of a program, looking also where Debian hides daemons. Raises ServiceError naming its package."""
-    versions = sorted(
-        Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: int(p.parent.name), reverse=True
-    )
-    places = os.pathsep.join(
-        [os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", *map(str, versions)]
-    )
+    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: int(p.parent.name), reverse=True)
+    places = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", *map(str, versions)])
     found = shutil.which(program, path=places)
     if found is None:
         package = PACKAGES.get(program, "postgresql")
-        raise ServiceError(
-            f"{program} is missing: run `python deploy/services.py install` (Debian: {package})"
-        )
+        raise ServiceError(f"{program} is missing: run `python deploy/services.py install` (Debian: {package})")
     return found
 
 
@@ -84,9 +78,7 @@ def _run(command: Sequence[str], *, user: str | None = None) -> str:
         command, user=user, capture_output=True, text=True, check=False, cwd="/", stdin=subprocess.DEVNULL
     )
     if done.returncode:
-        raise ServiceError(
-            f"{' '.join(command[:3])} … failed: {(done.stderr or done.stdout).strip()[-2000:]}"
-        )
+        raise ServiceError(f"{' '.join(command[:3])} … failed: {(done.stderr or done.stdout).strip()[-2000:]}")
     return done.stdout
 
 
@@ -382,9 +374,7 @@ class Services:
         self.kafka = Kafka(self.folder / "kafka", kafka_port)
         self.mosquitto = Mosquitto(self.folder / "mosquitto", mqtt_port, users)
         self.postgres = Postgres(self.folder / "postgres", postgres_port, durable=keep)
-        self._wanted = [
-            part for part, wanted in zip(self.parts, (kafka, mosquitto, postgres), strict=True) if wanted
-        ]
+        self._wanted = [part for part, wanted in zip(self.parts, (kafka, mosquitto, postgres), strict=True) if wanted]
         self._begun: set[str] = set()
 
     @property

@@ -1,5 +1,6 @@
 """Where things are and the secrets to reach them: from the environment, never from a venue file."""
 
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,6 +9,9 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from flowmon.errors import FlowmonError
+
+YES, NO = frozenset({"1", "true", "yes", "on"}), frozenset({"", "0", "false", "no", "off"})
+PORT_MAX = 65_535
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -31,6 +35,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     feed_port: int = 8080
     feed_token: str = ""  # makes whoever has it a manager; empty: only people at the machine itself
     metrics_port: int = 0  # 0: no metrics listener
+    metrics_host: str = "127.0.0.1"
     partitions: int = 4
     replication: int = 1
     worker_session_s: float = 10.0  # how long a killed worker still owns its venues
@@ -49,12 +54,11 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
 def _read(name: str, text: str, default: object) -> object:
     match default:
         case bool():
-            return text.lower() in {"1", "true", "yes", "on"}
+            if text.lower() not in YES | NO:
+                raise FlowmonError(f"{name}={text!r} is neither yes nor no: set it to 1 or 0")
+            return text.lower() in YES
         case int() | float():
-            try:
-                return type(default)(text)
-            except ValueError:
-                raise FlowmonError(f"{name}={text!r} is not a number: set it to one, e.g. {default}") from None
+            return _number(name, text, default)
         case tuple():
             return tuple(Path(part) for part in text.split(":") if part)
         case Path():
@@ -63,9 +67,31 @@ def _read(name: str, text: str, default: object) -> object:
             return text
 
 
+def _number(name: str, text: str, default: float) -> float:
+    try:
+        number = type(default)(text)
+    except ValueError:
+        raise FlowmonError(f"{name}={text!r} is not a number: set it to one, e.g. {default}") from None
+    if name.endswith("_PORT") and not 0 <= number <= PORT_MAX:
+        raise FlowmonError(f"{name}={text!r} is no port: set it to a number from 0 to {PORT_MAX}")
+    if not math.isfinite(number) or number < 0:
+        raise FlowmonError(f"{name}={text!r} is too small or too large: set it to a number like {default}")
+    return number
+
+
 def address(url: str, *, port: int) -> tuple[str, int, bool]:
     """`mqtt://host:1883` to (host, port, TLS). Raises FlowmonError for anything that is no such URL."""
-    parts = urlsplit(url if "//" in url else f"//{url}")
-    if not parts.hostname:
-        raise FlowmonError(f"{url!r} names no host: write it like mqtt://192.168.1.10:1883")
-    return parts.hostname, parts.port or port, parts.scheme.endswith("s")
+    like = "write it like mqtt://192.168.1.10:1883"
+    try:
+        parts = urlsplit(url if "//" in url else f"//{url}")
+        host, number = parts.hostname, parts.port or port
+    except ValueError as error:
+        raise FlowmonError(f"the address of the MQTT broker cannot be read ({error}): {like}") from None
+    if parts.username or parts.password:  # the URL itself is a secret then, and would be in every log
+        raise FlowmonError(
+            f"the address of the MQTT broker has a user in it: {like}, and set FLOWMON_MQTT_USERNAME and "
+            "FLOWMON_MQTT_PASSWORD"
+        )
+    if not host or parts.scheme not in {"", "mqtt", "mqtts"}:
+        raise FlowmonError(f"{url!r} is no address of an MQTT broker: {like}")
+    return host, number, parts.scheme == "mqtts"

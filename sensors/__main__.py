@@ -22,7 +22,7 @@ _log = logging.getLogger("sensors")
 async def serve(chosen: Settings) -> None:
     """Run one gateway as the settings say. Raises FlowmonError when the settings or venues cannot be used."""
     clock = Clock()
-    venues = {venue.id: venue for venue in map(parse.load, chosen.venues)}
+    venues = {venue.id: venue for venue in parse.load_all(chosen.venues)}
     routes = Routes(venues.values())
     login = Login(chosen.mqtt_client, chosen.mqtt_username, chosen.mqtt_password)
     inbox = MqttInbox(chosen.mqtt, routes.filters, login, clock)
@@ -38,7 +38,7 @@ async def serve(chosen: Settings) -> None:
         keys=Keys(chosen.beacon_secret),
         simulated=chosen.simulated,
     )
-    stop_metrics = metrics.start(chosen.metrics_port)
+    stop_metrics = metrics.start(chosen.metrics_port, chosen.metrics_host)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, gateway.stop)

@@ -19,14 +19,8 @@ from streams.app import create_app
 
 
 def read_venues(settings: Settings) -> dict[str, Venue]:
-    """The venues of the settings by id. Raises FlowmonError for unreadable files and repeated ids."""
-    venues: dict[str, Venue] = {}
-    for path in settings.venues:
-        venue = parse.load(path)
-        if venue.id in venues:
-            raise FlowmonError(f"{path}: another file of FLOWMON_VENUES has the id {venue.id}: change one")
-        venues[venue.id] = venue
-    return venues
+    """The venues of the settings by id. Raises VenueInvalid with the problems of all files."""
+    return {venue.id: venue for venue in parse.load_all(settings.venues)}
 
 
 def main() -> int:
@@ -35,7 +29,7 @@ def main() -> int:
     try:
         settings = load()
         venues = read_venues(settings)
-        stop_metrics = metrics.start(settings.metrics_port)
+        stop_metrics = metrics.start(settings.metrics_port, settings.metrics_host)
         asyncio.run(create_topics(settings.kafka, topics.table(settings), replication=settings.replication))
     except VenueInvalid as error:
         print(f"streams: a venue file has problems:\n{error}", file=sys.stderr)

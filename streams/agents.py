@@ -7,13 +7,14 @@ the checkpoints.
 
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 
 import faust
 from faust.streams import Stream
 from faust.types import EventT, StreamT
 
 from flowmon import metrics, wire
+from flowmon.clock import Clock
 from flowmon.errors import Undecodable
 from flowmon.facts import Fact, Record, Sighting
 from flowmon.findings import Rejected
@@ -46,13 +47,27 @@ class Venues:
 
 
 class Monitoring:
-    """The monitors of this worker: restored, kept up to date, their findings published."""
+    """The monitors of this worker: restored, kept up to date, their findings published.
 
-    def __init__(self, venues: Venues, seats: Seats[Monitor], journal: KafkaJournal, findings: FindingsWriter) -> None:
+    end: partition of the facts topic -> the offset its next record will have (for the metrics only).
+    """
+
+    def __init__(
+        self,
+        venues: Venues,
+        seats: Seats[Monitor],
+        journal: KafkaJournal,
+        findings: FindingsWriter,
+        clock: Clock,
+        end: Callable[[int], int],
+    ) -> None:
         self._venues = venues
         self._seats = seats
         self._journal = journal
         self._findings = findings
+        self._clock = clock
+        self._end = end
+        self._newest: dict[str, float] = {}
 
     async def seat(self, event: EventT[bytes]) -> Seat[Monitor] | None:
         """The seat of the event's venue, complete up to the event; None for somebody else's venue."""
@@ -89,6 +104,8 @@ class Monitoring:
         findings = seat.state.apply_record(record)
         seat.offset = offset
         metrics.applied(time.perf_counter() - started, len(record))
+        if findings:
+            self._newest[seat.key] = findings[-1].at
         if offset > seat.publish_after:
             metrics.found(findings)
             await self._findings.write(seat.key, partition, offset, findings)
@@ -111,11 +128,14 @@ class Monitoring:
         reject = Rejected(at=0.0, source="journal", topic=f"{FACTS_TOPIC}/{offset}", reason=reason)
         await self._journal.append_rejects(venue, [reject])
 
-    async def checkpoint(self, seat: Seat[Monitor]) -> None:
+    async def checkpoint(self, seat: Seat[Monitor], partition: int) -> None:
         """Once a second: wait for the findings, save, acknowledge."""
         if self._seats.due(seat):
             await self._findings.delivered()
             self._seats.save(seat)
+            metrics.journal_lag(seat.key, max(0, self._end(partition) - 1 - seat.offset))
+            if seat.key in self._newest:
+                metrics.lag(seat.key, self._clock.now() - self._newest[seat.key])
 
 
 def unacknowledged(stream: StreamT[bytes]) -> AsyncIterator[EventT[bytes]]:
@@ -135,7 +155,7 @@ def attach_monitor(app: faust.App, topic: faust.TopicT, monitoring: Monitoring) 
                 event.ack()
                 continue
             await monitoring.take(seat, event)
-            await monitoring.checkpoint(seat)
+            await monitoring.checkpoint(seat, event.message.partition)
 
 
 class Listening:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import faust
+from faust.types import TP
 from mode import CrashingSupervisor
 
 from flowmon.clock import Clock
@@ -30,11 +31,17 @@ def create_app(settings: Settings, venues: Mapping[str, Venue]) -> faust.App:
     journal, findings = KafkaJournal(settings.kafka), FindingsWriter(settings.kafka)
     monitors: Seats[Monitor] = Seats(_table(app, settings, MONITORS_TABLE), now=time.monotonic)
     presences: Seats[Presences] = Seats(_table(app, settings, PRESENCES_TABLE), now=time.monotonic)
-    known = agents.Venues(venues)
-    agents.attach_monitor(app, _topic(app, FACTS_TOPIC), agents.Monitoring(known, monitors, journal, findings))
+    known, clock = agents.Venues(venues), Clock()
+
+    def end(partition: int) -> int:
+        return int(app.monitor.tp_end_offsets.get(TP(FACTS_TOPIC, partition), 0))
+
+    agents.attach_monitor(
+        app, _topic(app, FACTS_TOPIC), agents.Monitoring(known, monitors, journal, findings, clock, end)
+    )
     agents.attach_presence(app, _topic(app, SIGHTINGS_TOPIC), agents.Listening(known, presences, Outbox(journal)))
     simulated = {key: venue.simulated or settings.simulated for key, venue in venues.items()}
-    ticker.attach(app, ticker.Ticker(journal, simulated, Clock()))
+    ticker.attach(app, ticker.Ticker(journal, simulated, clock))
 
     @app.on_partitions_revoked.connect(weak=False)
     async def leave(_app: faust.App, *_: Any, **__: Any) -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from flowmon import metrics, settings
 from flowmon.clock import Clock
-from flowmon.errors import FlowmonError, JournalError, VenueInvalid
+from flowmon.errors import JournalError
 from flowmon.feed.server import Feed
 from flowmon.journal.kafka import KafkaFindings, KafkaJournal
 from flowmon.settings import Settings
-from flowmon.venue.model import Problem, Venue
-from flowmon.venue.parse import load
+from flowmon.venue.model import Venue
+from flowmon.venue.parse import load_all
 
 log = logging.getLogger(__name__)
 
@@ -33,28 +33,13 @@ def run(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or Ctrl-C. Raises FlowmonError for what must be mended first."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     found = settings.load()
-    venues = _venues(args.venues or list(found.venues))
-    stop_metrics = metrics.start(found.metrics_port)
+    venues = load_all(args.venues or found.venues)
+    stop_metrics = metrics.start(found.metrics_port, found.metrics_host)
     try:
         asyncio.run(_serve(venues, found, args))
     finally:
         stop_metrics()
     return 0
-
-
-def _venues(paths: list[Path]) -> list[Venue]:
-    venues: list[Venue] = []
-    problems: list[Problem] = []
-    for path in paths:
-        try:
-            venues.append(load(path))
-        except VenueInvalid as error:
-            problems += error.problems
-    if problems:
-        raise VenueInvalid(problems)
-    if len({venue.id for venue in venues}) < len(venues):
-        raise FlowmonError("two of the venue files have the same id: give each venue its own")
-    return venues
 
 
 async def _serve(venues: list[Venue], found: Settings, args: argparse.Namespace) -> None:

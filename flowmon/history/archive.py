@@ -96,7 +96,7 @@ def run(args: argparse.Namespace) -> int:  # noqa: ARG001 -- the interface of ve
     """Archive until SIGTERM or Ctrl-C."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     settings = load()
-    stop_metrics = metrics.start(settings.metrics_port)
+    stop_metrics = metrics.start(settings.metrics_port, settings.metrics_host)
     try:
         asyncio.run(until_ended(lambda: _run(settings)))
     finally:

@@ -230,7 +230,7 @@ async def chain(services: Services, tmp_path: Path) -> AsyncIterator[Chain]:
             print(worker.log.read_text()[-20_000:])
 
 
-async def test_killed_under_load_it_loses_nothing_and_says_nothing_else(chain: Chain) -> None:
+async def test_killed_under_load_it_loses_nothing_and_says_nothing_else(chain: Chain, services: Services) -> None:
     first, second = chain.workers
     chain.begin()
     for _ in range(3):
@@ -238,9 +238,19 @@ async def test_killed_under_load_it_loses_nothing_and_says_nothing_else(chain: C
         await chain.progress()
         await first.end(signal.SIGKILL)
 
-    # Two share the venues out; the one that has led since it was alone is killed.
+    # It outlives its broker.
     await first.start()
     await chain.progress()
+    alive = first.process
+    await asyncio.to_thread(services.kafka.restart)
+    await chain.progress()
+    services.kafka.kill()
+    await asyncio.to_thread(services.kafka.start)
+    await chain.progress()
+    assert alive is not None
+    assert alive.returncode is None
+
+    # Two share the venues out; the one that has led since it was alone is killed.
     await second.start()
     await chain.until(lambda: "monitor" in second.log.read_text() if second.log.exists() else False)
     await chain.progress()
