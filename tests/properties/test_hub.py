@@ -87,7 +87,8 @@ class Interleaving(RuleBasedStateMachine):
 
     def _subscribe(self, channel: str, where: dict[str, Any], hz: float | None) -> None:
         screen = self.line.screen
-        since = {"epoch": self.hub.epoch, "seq": screen.seq[channel]} if channel in screen.seq else None
+        epoch = screen.epoch.get(channel, "e1")
+        since = {"epoch": epoch, "seq": screen.seq[channel]} if channel in screen.seq else None
         self.line.now += 0.1
         self.line.say(t="sub", ch=channel, where=where, max_hz=hz, since=since)
         self.wanted[channel] = where
@@ -129,7 +130,7 @@ class Interleaving(RuleBasedStateMachine):
         if self.line.code == 4410:  # cut, as whoever never acknowledges is
             self.come_back()
         self.line.say(t="ok", seq=self.line.screen.seq)
-        self.line.after(60.0 if self.line.code else 2.1)
+        self.line.after(60.0 if self.line.code else 4.5)  # 0.5 Hz, halved for who lags
         assert self.line.code is None
         for channel, where in self.wanted.items():
             told = self.line.screen.state.get(channel, {})

@@ -74,6 +74,7 @@ class Screen:
     def __init__(self) -> None:
         self.state: dict[str, dict[str, dict[str, Any]]] = {}
         self.seq: dict[str, int] = {}
+        self.epoch: dict[str, str] = {}
         self.events: dict[str, list[dict[str, Any]]] = {}
         self.others: list[dict[str, Any]] = []
 
@@ -85,7 +86,7 @@ class Screen:
                 if not said.get("partial"):
                     self.state[channel] = {}
                 self._merge(channel, said["z"])
-                self.seq[channel] = said["seq"]
+                self.seq[channel], self.epoch[channel] = said["seq"], said.get("epoch", "")
             case "delta":
                 assert said["from"] == self.seq[channel] + 1, (said, self.seq)
                 assert said["to"] >= said["from"]
