@@ -24,7 +24,12 @@ class VenueInvalid(FlowmonError):
 
     def __init__(self, problems: "list[Problem]") -> None:
         self.problems = problems
-        super().__init__("\n".join(f"{p.path}: {p.message} ({p.hint})" for p in problems))
+        super().__init__("\n".join(_line(problem) for problem in problems))
+
+
+def _line(problem: "Problem") -> str:
+    place = ": ".join(part for part in (problem.file, problem.path) if part)
+    return f"{place}: {problem.message} ({problem.hint})"
 
 
 class Undecodable(FlowmonError):

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,21 @@ def load(path: Path) -> Venue:
     """The venue in a file. Raises VenueInvalid with all its problems; a file that cannot be read is one."""
     venue, found = read(path)
     return _valid(venue, found)
+
+
+def load_all(paths: Sequence[Path]) -> list[Venue]:
+    """The venues of one installation. Raises VenueInvalid with the problems of all files, repeated ids among them."""
+    venues: dict[str, Venue] = {}
+    found: list[Problem] = []
+    for path in paths:
+        venue, problems_here = read(path)
+        found += [problem for problem in problems_here if problem.severity == "error"]
+        if venue is not None and venues.setdefault(venue.id, venue) is not venue:
+            message, hint = f"another file has the id {venue.id} too", "give each venue its own id"
+            found.append(Problem(path="id", message=message, hint=hint, file=str(path)))
+    if found:
+        raise VenueInvalid(found)
+    return list(venues.values())
 
 
 def parse(data: bytes, *, file: str = "") -> Venue:

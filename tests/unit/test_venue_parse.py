@@ -6,7 +6,7 @@ import pytest
 
 from flowmon.errors import VenueInvalid
 from flowmon.venue.model import Problem, fingerprint
-from flowmon.venue.parse import SIZE_MAX, load, parse, problems, read
+from flowmon.venue.parse import SIZE_MAX, load, load_all, parse, problems, read
 
 MUSEUM = Path(__file__).parents[2] / "deploy/venues/museum.toml"
 TEXT = MUSEUM.read_text(encoding="utf-8")
@@ -120,3 +120,18 @@ def test_the_error_holds_only_errors_and_says_them_all() -> None:
         ("zones.star-room.capacity", "m.toml")
     ]
     assert "zones.star-room.capacity" in str(caught.value)
+
+
+def test_all_files_are_read_and_all_their_problems_said(tmp_path: Path) -> None:
+    good, twin, bad = tmp_path / "good.toml", tmp_path / "twin.toml", tmp_path / "bad.toml"
+    good.write_text(TEXT)
+    twin.write_text(TEXT)
+    bad.write_text(TEXT.replace("capacity = 50 ", "capacity = 0 ", 1))
+    assert [venue.id for venue in load_all([good])] == [parse(TEXT.encode()).id]
+    with pytest.raises(VenueInvalid) as caught:
+        load_all([good, bad, twin, tmp_path / "none.toml"])
+    said = str(caught.value).splitlines()
+    assert len(said) == 3
+    assert said[0].startswith(f"{bad}: zones.star-room.capacity: ")
+    assert said[1].startswith(f"{twin}: id: another file has the id")
+    assert "cannot be read" in said[2]
