@@ -220,7 +220,8 @@ class Kafka(Part):
         text = (HERE / "kafka" / "server.properties").read_text()
         properties.write_text(text + "".join(f"{key}={value}\n" for key, value in place.items()))
         if not (self.folder / "data" / "meta.properties").exists():
-            store = ["--standalone", "-t", secrets.token_urlsafe(16), "-c", str(properties)]
+            # One word with its value: a random id may begin with a dash.
+            store = ["--standalone", f"--cluster-id={secrets.token_urlsafe(16)}", "-c", str(properties)]
             _run([*self._java(), "kafka.tools.StorageTool", "format", *store])
 
     def _java(self) -> list[str]:
