@@ -25,26 +25,25 @@ from flowmon.errors import FlowmonError, JournalError
 from flowmon.facts import Record, Sighting, Tick
 from flowmon.feed.server import Feed
 from flowmon.findings import Published, Rejected
+from flowmon.history.port import History
 from flowmon.history.sqlite import SqliteHistory
 from flowmon.journal.files import FileJournal
 from flowmon.journal.port import Entry
+from flowmon.journal.segments import Log
 from flowmon.monitor.core import Monitor
 from flowmon.monitor.presence import Presences
 from flowmon.settings import Settings
 from flowmon.venue.model import Venue
-from flowmon.venue.parse import load
+from flowmon.venue.parse import load_all
 from sensors.gateway import Gateway
 from sensors.keys import Keys
 from sensors.mqtt import Login, MqttInbox
 from sensors.routes import Routes
-from streams import snapshots
+from streams import rejectfile, snapshots
+from streams.backlog import Backlog
 from streams.snapshots import Checkpoint
 
 CHECKPOINT_S = 5.0
-ARCHIVE_S = 0.5
-ARCHIVE_MAX = 100_000
-REJECTS_BYTES = 16 * 1024 * 1024
-RETRY_S = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -52,20 +51,32 @@ _log = logging.getLogger(__name__)
 class LocalEngine:
     """One or more venues in one process, their data in `folder`.
 
+    history, log: where findings go and what writes the journal's bytes; tests give some that fail.
     Everything is opened at once; raises JournalError when another process uses the folder.
     """
 
-    def __init__(self, venues: list[Venue], found: Settings, clock: Clock, folder: Path) -> None:
+    def __init__(
+        self,
+        venues: list[Venue],
+        found: Settings,
+        clock: Clock,
+        folder: Path,
+        *,
+        history: History | None = None,
+        log: type[Log] = Log,
+    ) -> None:
         self.clock = clock
         self._venues = {venue.id: venue for venue in venues}
         self._settings = found
         self.folder = folder
-        self.journal = FileJournal(folder / "journal", venues, clock=clock, simulated=found.simulated)
-        self.history = SqliteHistory(folder / "history.sqlite", clock=clock)
+        self.journal = FileJournal(folder / "journal", venues, clock=clock, simulated=found.simulated, log=log)
+        self.history = history or SqliteHistory(folder / "history.sqlite", clock=clock)
         self.feed = Feed(venues, self.journal, clock, found)
         self._presences = {venue.id: self._restore_presences(venue) for venue in venues}
-        self._unsaved: list[Published] = []
-        self._grown = asyncio.Event()
+        self._backlog = Backlog(self.history)
+        self._loading = set(self._venues)  # venues whose journal is not applied yet
+        self._last: dict[str, Checkpoint] = {}  # where each watcher stopped
+        self._stopping = False
 
     def gateway(self, inbox: MqttInbox, routes: Routes) -> Gateway:
         """A gateway that writes into this engine's journal."""
@@ -85,41 +96,43 @@ class LocalEngine:
     async def running(self) -> AsyncIterator["LocalEngine"]:
         """Watch, tick and archive for as long as the context lasts; a defect in any part ends it."""
         async with asyncio.TaskGroup() as group:
-            watching = [group.create_task(self._watch(venue)) for venue in self._venues.values()]
-            others = [group.create_task(self._tick()), group.create_task(self._archive())]
+            for venue in self._venues.values():
+                group.create_task(self._watch(venue))
+            group.create_task(self._backlog.run())
+            ticking = group.create_task(self._tick())
             try:
                 yield self
             finally:
-                for task in [*watching, *others]:
-                    task.cancel()
+                self._stopping = True
+                ticking.cancel()
+                self._backlog.close()
+                await self.journal.close()  # which ends the watchers
+        if await self._backlog.flush():  # history is never behind a checkpoint: what it lacks is replayed
+            for name, checkpoint in self._last.items():
+                _save(self._checkpoint(name), checkpoint)
         self._save_presences()
-        await self._flush()
-        await self.journal.close()
         await self.history.close()
 
     async def _watch(self, venue: Venue) -> None:
-        """The monitor of one venue: from its checkpoint on, for ever."""
-        path = self._checkpoint(venue.id)
-        monitor, offset = _restore(venue, snapshots.load(path))
+        """The monitor of one venue: from its checkpoint on, until the journal is closed."""
+        path, last = self._checkpoint(venue.id), self.journal.last_offset(venue.id)
+        monitor, offset = _restore(venue, snapshots.load(path), last)
         self.feed.publish([Published(venue.id, offset, i, f) for i, f in enumerate(monitor.current())])
-        target = self.journal.last_offset(venue.id)
-        saved, dirty = time.monotonic(), False
-        try:
-            if offset >= target:
+        if offset >= last:
+            self._ready(venue)
+        saved = time.monotonic()
+        async for entry in self.journal.read(venue.id, after=offset, follow=True):
+            self._apply(monitor, entry)
+            offset = entry.offset
+            if offset >= last and venue.id in self._loading:
                 self._ready(venue)
-            async for entry in self.journal.read(venue.id, after=offset, follow=True):
-                self._apply(monitor, entry)
-                offset, dirty = entry.offset, True
-                if offset >= target and not self.feed.ready:
-                    self._ready(venue)
-                if time.monotonic() - saved > CHECKPOINT_S:
-                    await self._flush()  # history is never behind a checkpoint: what it lacks is replayed
-                    snapshot = monitor.snapshot()
-                    await asyncio.to_thread(_save, path, Checkpoint(offset, snapshot))
-                    saved, dirty = time.monotonic(), False
-        finally:
-            if dirty:
-                _save(path, Checkpoint(offset, monitor.snapshot()))
+            if time.monotonic() - saved > CHECKPOINT_S:
+                if await self._backlog.flush():
+                    await asyncio.to_thread(_save, path, Checkpoint(offset, monitor.snapshot()))
+                saved = time.monotonic()
+            if self._stopping:
+                break
+        self._last[venue.id] = Checkpoint(offset, monitor.snapshot())
 
     def _apply(self, monitor: Monitor, entry: Entry) -> None:
         began = time.perf_counter()
@@ -132,48 +145,34 @@ class LocalEngine:
     def _tell(self, published: list[Published]) -> None:
         if published:
             self.feed.publish(published)
-            self._unsaved += published
-            self._grown.set()
+            self._backlog.add(published)
 
     def _ready(self, venue: Venue) -> None:
         _log.info("%s: everything in the journal is applied", venue.id)
-        self.feed.ready = True
+        self._loading.discard(venue.id)
+        self.feed.ready = not self._loading
 
     async def _tick(self) -> None:
         """Time itself, once a second of the clock, into every venue's journal."""
+        failing = False
         while True:
             now = self.clock.now()
-            for venue in self._venues.values():
-                tick = Tick(
-                    at=now,
-                    seen=now,
-                    source="ticker",
-                    seq=int(now),
-                    simulated=venue.simulated or self._settings.simulated,
-                )
-                try:
-                    await self.journal.append(venue.id, [tick])
-                except JournalError as error:
-                    _log.error("no tick: %s", error)
+            try:
+                for venue in self._venues.values():
+                    await self.journal.append(venue.id, [self._tick_of(venue, now)])
+            except JournalError as error:
+                if not failing:
+                    _log.error("time stands still: %s", error)
+                failing = True
+            else:
+                if failing:
+                    _log.warning("time goes on: the journal is written again")
+                failing = False
             await asyncio.sleep((1.0 - self.clock.now() % 1.0) / self.clock.rate)
 
-    async def _archive(self) -> None:
-        """Findings into history, a batch at a time; while the disk refuses, the newest wait."""
-        while True:
-            await self._grown.wait()
-            self._grown.clear()
-            await asyncio.sleep(ARCHIVE_S)
-            await self._flush()
-
-    async def _flush(self) -> None:
-        batch, self._unsaved = self._unsaved, []
-        try:
-            if batch:
-                await self.history.write(batch)
-        except FlowmonError as error:
-            _log.error("history is not written: %s", error)
-            self._unsaved = (batch + self._unsaved)[-ARCHIVE_MAX:]
-            self._grown.set()
+    def _tick_of(self, venue: Venue, now: float) -> Tick:
+        simulated = venue.simulated or self._settings.simulated
+        return Tick(at=now, seen=now, source="ticker", seq=int(now), simulated=simulated)
 
     async def _hear(self, venue: str, sightings: list[Sighting]) -> None:
         """Sightings become presences, which are facts of the venue."""
@@ -183,13 +182,7 @@ class LocalEngine:
             await self.journal.append(venue, record)
 
     async def _keep_rejects(self, venue: str, rejects: list[Rejected]) -> None:
-        """Rejects beside the journal, with the file before the last as the oldest kept."""
-        path = self.folder / "rejects" / f"{venue}.jsonl"
-        lines = b"".join(msgspec.json.encode(reject) + b"\n" for reject in rejects)
-        try:
-            await asyncio.to_thread(_append_bounded, path, lines)
-        except OSError as error:
-            raise JournalError(f"cannot write {path}: {error.strerror or error}") from error
+        await asyncio.to_thread(rejectfile.append, self.folder / "rejects" / f"{venue}.jsonl", rejects)
 
     def _checkpoint(self, name: str) -> Path:
         return self.folder / "checkpoints" / f"{name}.bin"
@@ -206,9 +199,17 @@ class LocalEngine:
             _save(self._checkpoint(f"{name}-presences"), Checkpoint(-1, presences.snapshot()))
 
 
-def _restore(venue: Venue, kept: Checkpoint | None) -> tuple[Monitor, int]:
-    """The monitor as it was at its checkpoint; a new one when there is none that fits."""
+def _restore(venue: Venue, kept: Checkpoint | None, last: int) -> tuple[Monitor, int]:
+    """The monitor as it was at its checkpoint; a new one when there is none that fits a journal that ends at `last`."""
     if kept is None:
+        return Monitor(venue), -1
+    if kept.offset > last:
+        _log.warning(
+            "%s: the checkpoint is of another journal (it knows record %d, the last one is %d); reading the whole one",
+            venue.id,
+            kept.offset,
+            last,
+        )
         return Monitor(venue), -1
     try:
         return Monitor.restore(venue, kept.snapshot), kept.offset
@@ -222,14 +223,6 @@ def _save(path: Path, checkpoint: Checkpoint) -> None:
         snapshots.save(path, checkpoint)
     except JournalError as error:  # the journal still tells everything; a restart only takes longer
         _log.error("no checkpoint: %s", error)
-
-
-def _append_bounded(path: Path, lines: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists() and path.stat().st_size > REJECTS_BYTES:
-        path.replace(path.with_suffix(".old.jsonl"))
-    with path.open("ab") as file:
-        file.write(lines)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -255,8 +248,7 @@ def run(args: argparse.Namespace) -> int:
         "simulated": args.simulated or found.simulated,
     }
     found = msgspec.structs.replace(found, **given)
-    venues = [load(path) for path in found.venues]
-    asyncio.run(serve(venues, found, Clock()))
+    asyncio.run(serve(load_all(found.venues), found, Clock()))
     return 0
 
 
@@ -268,8 +260,30 @@ async def serve(
     started: Callable[[LocalEngine], None] | None = None,
     stop: asyncio.Event | None = None,
 ) -> None:
-    """Run the engine with its gateway and feed until `stop`, SIGTERM or Ctrl-C; `started` is told once it listens."""
-    stop = stop or asyncio.Event()
+    """Run the engine with its gateway and feed until `stop`, SIGTERM or Ctrl-C; `started` is told once it listens.
+
+    Raises FlowmonError for what must be mended, at the start or later (a journal that cannot be read).
+    """
+    try:
+        await _serve(venues, found, clock, started, stop or asyncio.Event())
+    except ExceptionGroup as group:
+        if (known := group.subgroup(FlowmonError)) is None:
+            raise
+        raise _first(known) from group
+
+
+def _first(group: ExceptionGroup[FlowmonError]) -> FlowmonError:
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, ExceptionGroup) else error
+
+
+async def _serve(
+    venues: list[Venue],
+    found: Settings,
+    clock: Clock,
+    started: Callable[[LocalEngine], None] | None,
+    stop: asyncio.Event,
+) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
