@@ -92,6 +92,7 @@ class Stack:
     """Every process of a cluster on running `services`.
 
     folder: logs. venues: their files. app: names topics of tables and groups, so that stacks can share servers.
+    environment: more settings for every process.
     Nothing is started before `start`.
     """
 
@@ -105,6 +106,7 @@ class Stack:
         port: int = 0,
         workers: int = 1,
         simulated: bool = True,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -117,6 +119,7 @@ class Stack:
             "FLOWMON_APP": app,
             "FLOWMON_FEED_PORT": str(self.port),
             "FLOWMON_SIMULATED": "1" if simulated else "0",
+            **(environment or {}),
         }
         self._folder = folder
         self.gateway = self._process("gateway", "-m", "sensors")

@@ -172,10 +172,8 @@ def until(what: str, holds: Callable[[], object], timeout_s: float = 45.0) -> No
 def stack(services: Services, tmp_path: Path) -> Iterator[Stack]:
     path = tmp_path / "chain.toml"
     path.write_text(VENUE)
-    running = Stack(services, tmp_path / "logs", [path], app="chain", workers=2)
-    running.environment["FLOWMON_WORKER_SESSION_S"] = "6"
-    for process in running.processes:
-        process._environment.update(running.environment)
+    session = {"FLOWMON_WORKER_SESSION_S": "6"}
+    running = Stack(services, tmp_path / "logs", [path], app="chain", workers=2, environment=session)
     try:
         running.start()
         yield running
@@ -234,7 +232,8 @@ async def _verify(services: Services, stack: Stack, venue: Venue, devices: Devic
     assert len(by_identity) == devices.published, "and none has two identities"
     print(f"published {devices.published}, journaled {len(counts)}, repeated {len(counts) - devices.published}")
     ticks = [fact.seq for entry in entries for fact in entry.record if isinstance(fact, Tick)]
-    assert max(b - a for a, b in itertools.pairwise(ticks)) <= 15, "ticks went on"
+    # The leader was killed (its session lasts 6 s, then the group forms anew) and Kafka itself was away.
+    assert max(b - a for a, b in itertools.pairwise(ticks)) <= 45, "ticks went on"
 
     last = entries[-1].offset
     straight = {
