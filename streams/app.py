@@ -20,6 +20,7 @@ from flowmon.names import FACTS_TOPIC, SIGHTINGS_TOPIC
 from flowmon.settings import Settings
 from flowmon.venue.model import Venue
 from streams import agents, ticker
+from streams.assignor import TableAssignor
 from streams.checkpoints import Seats
 from streams.outbox import Outbox
 from streams.topics import MONITORS_TABLE, PRESENCES_TABLE
@@ -58,6 +59,8 @@ def create_app(settings: Settings, venues: Mapping[str, Venue]) -> faust.App:
 
     @app.on_before_shutdown.connect(weak=False)
     async def close(_app: faust.App, **_: Any) -> None:
+        monitors.close()
+        presences.close()
         await findings.close()
         await journal.close()
 
@@ -84,6 +87,7 @@ def _bare(settings: Settings) -> faust.App:
         consumer_max_fetch_size=MESSAGE_MAX,
         table_standby_replicas=0,  # a checkpoint is restored in a moment; following it all day costs more
         stream_wait_empty=False,  # a rebalance would wait for acknowledgements that come with a later event
+        PartitionAssignor=TableAssignor,  # the default forgets topics when Kafka restarts
         agent_supervisor=CrashingSupervisor,  # the default goes on behind the record that failed
     )
 
