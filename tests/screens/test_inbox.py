@@ -15,6 +15,13 @@ Open = Callable[..., Page]
 STAR = museum.alert()["id"]
 
 
+def inbox(visit: Open) -> Page:
+    """The inbox once its alerts are there: keys act on what is shown."""
+    page = visit("/alerts?lang=en")
+    expect(page.locator(f'[data-alert="{STAR}"]')).to_be_visible()
+    return page
+
+
 def confirm(feed: FakeFeed, **fields: Any) -> None:
     """What the core says once it has taken the acknowledgement of the star room's alert."""
     feed.say({"t": "res", "id": feed.commands()[-1]["id"], "ok": True, "rev": 2})
@@ -22,7 +29,7 @@ def confirm(feed: FakeFeed, **fields: Any) -> None:
 
 
 def test_acknowledge_by_click_and_shown_only_when_confirmed(visit: Open, feed: FakeFeed) -> None:
-    page = visit("/alerts?lang=en")
+    page = inbox(visit)
     card = page.locator(f'[data-alert="{STAR}"]')
     card.locator(".ack").click()
     until(page, lambda: bool(feed.commands()), "the command")
@@ -37,7 +44,7 @@ def test_acknowledge_by_click_and_shown_only_when_confirmed(visit: Open, feed: F
 
 
 def test_acknowledge_by_key_with_and_without_choosing(visit: Open, feed: FakeFeed) -> None:
-    page = visit("/alerts?lang=en")
+    page = inbox(visit)
     page.keyboard.press("a")
     until(page, lambda: len(feed.commands()) == 1, "the command")
     assert feed.commands()[0]["alert"] == STAR  # the most urgent one
@@ -59,7 +66,7 @@ def test_acknowledge_on_the_floor_screen(visit: Open, feed: FakeFeed) -> None:
 
 
 def test_a_note_travels_with_the_acknowledgement(visit: Open, feed: FakeFeed) -> None:
-    page = visit("/alerts?lang=en")
+    page = inbox(visit)
     page.keyboard.press("j")
     page.keyboard.press("n")
     field = page.get_by_label("Note with the acknowledgement")
@@ -73,7 +80,7 @@ def test_a_note_travels_with_the_acknowledgement(visit: Open, feed: FakeFeed) ->
 
 
 def test_a_refusal_is_told_in_words(visit: Open, feed: FakeFeed) -> None:
-    page = visit("/alerts?lang=en")
+    page = inbox(visit)
     page.keyboard.press("a")
     until(page, lambda: bool(feed.commands()), "the command")
     feed.say(
@@ -84,16 +91,23 @@ def test_a_refusal_is_told_in_words(visit: Open, feed: FakeFeed) -> None:
 
 def test_a_viewer_sees_no_button(visit: Open, feed: FakeFeed) -> None:
     feed.can = []
-    page = visit("/alerts?lang=en")
+    page = inbox(visit)
     expect(page.locator(f'[data-alert="{STAR}"]')).to_contain_text("may look, not acknowledge")
     expect(page.locator(".ack")).to_have_count(0)
     page.keyboard.press("a")
+    page.keyboard.press("1")
+    expect(page.locator(f'.attention [data-alert="{STAR}"]')).to_be_visible()
+    expect(page.locator(".ack")).to_have_count(0)
+    page.keyboard.press("a")
+    page.locator('.plan [data-zone="star-room"]').press("Enter")
+    expect(page.locator(".room h2")).to_have_text("Star room")
+    expect(page.locator(".recount")).to_have_count(0)
     page.clock.run_for(500)
     assert feed.commands() == []
 
 
 def test_the_list_stands_still_under_the_pointer(visit: Open, feed: FakeFeed) -> None:
-    page = visit("/alerts?lang=en")
+    page = inbox(visit)
     first = page.locator(".inbox [data-alert]").first
     first.hover()
     page.clock.run_for(100)
@@ -134,7 +148,7 @@ def test_odd_alerts_are_drawn_as_text(visit: Open, feed: FakeFeed) -> None:
     feed.raise_alert(
         museum.alert(id='odd"]\\', subject="no-such-room", text="never_heard_of", rule="<b>rule</b>", unit="lux")
     )
-    page = visit("/alerts?lang=en")
+    page = inbox(visit)
     expect(page.locator(".inbox")).to_contain_text("<b>rule</b>: 52.0 lux, limit 50.0 lux")
     page.keyboard.press("j")
     feed.say({"t": "ev", "ch": "alerts", "seq": 99, "alert": json.loads('{"id": "bare", "rev": 1, "state": "UNACK"}')})

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
 import { format, magnification, parse } from "../../flowmon/feed/screens/js/address.js";
-import { announcement, byUrgency, inTab, load, sentence, subjectName, zoneOf } from "../../flowmon/feed/screens/js/alarms.js";
+import { announcement, byUrgency, endsBelow, inTab, load, sentence, subjectName, zoneOf } from "../../flowmon/feed/screens/js/alarms.js";
 import { CATALOGUES, formatter } from "../../flowmon/feed/screens/js/format.js";
 import { densityStep, inside, labelBox, neighbour } from "../../flowmon/feed/screens/js/geometry.js";
 import { actionOf } from "../../flowmon/feed/screens/js/keys.js";
@@ -58,6 +58,19 @@ const venue = {
 };
 const alert = (over) => ({ id: "x", state: "UNACK", pri: "high", rev: 1, raised: 0, at: 0, subject: "foyer", rule: "near", text: "zone_above", value: 97.4, limit: 96, unit: "people", ...over });
 
+test("an alert under its limit says where it ends, unless it is unknown or the rule is not the file's", () => {
+  const venue = { zones: { foyer: { capacity: 100 } }, rules: { near: { above: 0.8, clear: 0.7 } } };
+  const near = { rule: "near", subject: "foyer", text: "zone_above", state: "UNACK", limit: 80 };
+  assert.equal(endsBelow(near, venue, 75), 70);
+  assert.equal(endsBelow(near, venue, 81), null);
+  assert.equal(endsBelow(near, venue, null), null);
+  assert.equal(endsBelow({ ...near, state: "RTNUN" }, venue, 75), null);
+  assert.equal(endsBelow({ ...near, limit: 90 }, venue, 75), null);
+  assert.equal(endsBelow({ ...near, rule: "other" }, venue, 75), null);
+  const long = { rule: "near", subject: "tickets", text: "queue_above", state: "ACKED", limit: 0.8 };
+  assert.equal(endsBelow(long, venue, 0.75), 0.7);
+});
+
 test("an alert's code becomes a sentence; an unknown code falls back to its rule and numbers", () => {
   const e = formatter("en");
   assert.equal(sentence(alert(), e), "97 people, limit 96");
@@ -99,6 +112,9 @@ test("an address reads back to itself, and nonsense to the default", () => {
   assert.equal(parse("/nowhere", "").screen, "missing");
   assert.equal(magnification({ scale: null, dist: 5 }).toFixed(2), "2.36");
   assert.equal(magnification({ scale: null, dist: null }), 1);
+  assert.equal(magnification({ scale: null, dist: null, kiosk: true }, 1920).toFixed(2), "1.41");
+  assert.equal(magnification({ scale: null, dist: null, kiosk: true }, 1280), 1);
+  assert.equal(magnification({ scale: 1, dist: null, kiosk: true }, 1920), 1);
 });
 
 test("a label's box lies inside the room", () => {

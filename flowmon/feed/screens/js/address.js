@@ -1,6 +1,8 @@
 // The URL is the state: which screen, floor, room, tab, theme and language, and how a wall shows it. Pure.
 export const SCREENS = ["floor", "queues", "alerts"];
 export const TABS = ["unacked", "active", "returned", "shelved", "history"];
+const WALL_WIDTH = 1600; // px
+const WALL_DIST = 3; // m
 const SLUG = /^[a-z0-9-]{1,64}$/;
 
 const among = (value, allowed, otherwise) => (allowed.includes(value) ? value : otherwise);
@@ -47,9 +49,11 @@ export function format(a) {
 
 /**
  * How much larger than at a desk everything is drawn. A figure read at `dist` metres needs 20 minutes of arc, which is
- * 13.2 px a metre on a 55-inch wall of 1920 px; our running text is 14 px and its figures twice that.
+ * 13.2 px a metre on a 55-inch wall of 1920 px; our running text is 14 px and its figures twice that. A wide kiosk that
+ * is told nothing is a wall read from three metres.
  */
-export function magnification({ scale, dist }) {
+export function magnification({ scale, dist: given, kiosk = false }, width = 0) {
   if (scale !== null) return scale;
+  const dist = given ?? (kiosk && width >= WALL_WIDTH ? WALL_DIST : null);
   return dist === null ? 1 : Math.min(4, Math.max(1, (13.2 * dist) / 28));
 }

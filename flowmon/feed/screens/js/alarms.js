@@ -74,6 +74,18 @@ export function valueNow(alert, state, now) {
   return r.shown ? pick(entry) : null;
 }
 
+/**
+ * The number below which an alert that lasts although its value is under the limit will end (it must not flutter);
+ * null when the value is over the limit, or when the rule is not the one in the venue's file.
+ */
+export function endsBelow(alert, venue, value) {
+  const rule = venue?.rules?.[alert.rule];
+  if (!rule || typeof value !== "number" || value > alert.limit || !["UNACK", "ACKED"].includes(alert.state)) return null;
+  const [kind] = String(alert.text ?? "").split("_");
+  const whole = { zone: venue.zones[subjectId(alert)]?.capacity, venue: venue.capacity, queue: 1 }[kind];
+  return whole && Math.abs(rule.above * whole - alert.limit) < 0.5 ? rule.clear * whole : null;
+}
+
 /** The sentence of an alert, from its code and its numbers. An unknown code shows the rule's name and the numbers. */
 export function sentence(alert, f, value = alert.value) {
   const code = String(alert.text ?? "");

@@ -1,6 +1,6 @@
 // One alert, as the inbox and the floor's attention list show it, with what can be done about it.
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
-import { sentence, subjectName, valueNow, zoneOf } from "./alarms.js";
+import { endsBelow, sentence, subjectName, valueNow, zoneOf } from "./alarms.js";
 import { badgeIcon, icon } from "./icons.js";
 import { isOpen, millis } from "./reducer.js";
 import { feedClock, feedTrust } from "./trust.js";
@@ -16,6 +16,19 @@ function standing(alert, f) {
   }
   if (alert.state === "SHLVD") return f.t("alerts.until", { time: f.time(millis(alert.until)) });
   return alert.state === "UNACK" ? "" : f.t(`state.${alert.state}`);
+}
+
+/** When it was raised and how long it lasts, or from when to when it lasted, and who has taken it. */
+function when(alert, o) {
+  const { f, compact } = o;
+  const raised = millis(alert.raised);
+  const at = millis(alert.at);
+  if (o.history) return [f.clock(at), f.t(`state.${alert.state}`), alert.state === "UNACK" ? "" : alert.by];
+  if (alert.state === "RTNUN") return [f.t("alerts.lasted", { from: f.time(raised), to: f.time(at) }), f.t("state.RTNUN")];
+  const clock = feedTrust(o.state, o.now) === "gone" ? null : feedClock(o.state, o.now);
+  const lasts = clock === null ? null : f.t("alerts.age", { age: f.age(Math.max(0, clock - raised)) });
+  if (!isOpen(alert)) return [f.t("alerts.raised", { time: f.clock(raised) }), f.t("state.NORM")];
+  return [compact && lasts !== null ? "" : f.t("alerts.raised", { time: f.clock(raised) }), lasts, standing(alert, f)];
 }
 
 function actions(alert, o) {
@@ -54,10 +67,7 @@ function noteForm(alert, { f, act }) {
 export function alertCard(alert, o) {
   const { state, venue, now, f } = o;
   const live = o.history ? alert.value : valueNow(alert, state, now);
-  const clock = feedTrust(state, now) === "gone" ? null : feedClock(state, now);
-  const raised = millis(alert.raised);
-  const how = standing(alert, f);
-  const old = clock === null ? null : Math.max(0, clock - raised);
+  const end = o.history ? null : endsBelow(alert, venue, live);
   const refused = state.refused?.alert === alert.id && state.refused.code ? state.refused : null;
   return html`<article class="alert-card ${alert.pri} s-${alert.state} ${o.chosen ? "chosen" : ""}" data-alert=${alert.id} tabindex=${o.compact ? "-1" : "0"}
       aria-label=${[f.t(`pri.${alert.pri}`), subjectName(alert, venue, f), f.t(`state.${alert.state}`)].join(", ")}
@@ -65,10 +75,8 @@ export function alertCard(alert, o) {
     ${badgeIcon(alert.pri, alert.state === "SHLVD")}
     <div class="alert-text">
       <p class="alert-subject">${subjectName(alert, venue, f)}<span class="alert-pri">${f.t(`pri.${alert.pri}`)}</span></p>
-      <p class="alert-sentence">${sentence(alert, f, live)}</p>
-      <p class="alert-when">${o.history
-        ? html`${f.clock(millis(alert.at))} · ${f.t(`state.${alert.state}`)}${alert.by && alert.state !== "UNACK" ? html` · ${alert.by}` : nothing}`
-        : html`${o.compact && old !== null && alert.state !== "RTNUN" ? nothing : html`${f.t("alerts.raised", { time: f.clock(raised) })}${old === null || alert.state === "RTNUN" ? nothing : " · "}`}<span class="age">${!isOpen(alert) ? f.t("state.NORM") : old === null || alert.state === "RTNUN" ? nothing : f.t("alerts.age", { age: f.age(old) })}</span>${how && isOpen(alert) ? html` · ${how}` : nothing}`}
+      <p class="alert-sentence">${sentence(alert, f, live)}${end === null ? nothing : f.t("alerts.ends_below", { limit: f.n(end) })}</p>
+      <p class="alert-when">${when(alert, o).filter(Boolean).join(" · ")}
         ${alert.note ? html`<span class="note">${f.t("alerts.quoted", { note: alert.note })}</span>` : nothing}</p>
       ${refused ? html`<p class="refused" role="status"><strong>${f.t("refused.title")}</strong> ${refusal(refused, f)}</p>` : nothing}
     </div>

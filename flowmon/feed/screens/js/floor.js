@@ -4,6 +4,7 @@ import { alertCard } from "./alertcard.js";
 import { needsAttention, subjectId, worstBySubject, zoneOf } from "./alarms.js";
 import { floorPlan } from "./floorplan.js";
 import { DENSITY_STEPS } from "./geometry.js";
+import { icon } from "./icons.js";
 import { blank, figure, gauge, provenance, segmented } from "./parts.js";
 import { roomDetail } from "./room.js";
 import { feedTrust, read } from "./trust.js";
@@ -69,7 +70,7 @@ function floorTabs(floors, o, worst) {
   const count = (id) => Object.values(worst).filter((a) => o.venue.zones[zoneOf(a, o.venue, o.state.sensors)]?.floor === id).length;
   const options = floors.map((floor) => {
     const n = count(floor.id);
-    return [floor.id, html`${floor.name || floor.id}${n ? html`<span class="count" aria-label=${f.t("plan.alarms", { n })}>${n}</span>` : nothing}`];
+    return [floor.id, html`<span class="floor-name">${floor.name || floor.id}</span>${n ? html`<span class="count" aria-label=${f.t("plan.alarms", { n })}>${n}</span>` : nothing}`, floor.name || floor.id];
   });
   if (floors.length > 1) options.push(["all", f.t("plan.all")]);
   return segmented(f.t("plan.floors"), options, address.floor, (floor) => act.navigate({ floor }));
@@ -93,7 +94,7 @@ export function floorScreen(o) {
     ${building(o)}
     <section class="panel plan-panel">
       <div class="plan-head">${floorTabs(floors, scoped, worst)}
-        ${segmented(f.t("plan.view"), [["plan", f.t("plan.view.plan")], ["table", f.t("plan.view.table")]], address.view, (view) => act.navigate({ view }))}</div>
+        ${segmented(f.t("plan.view"), ["plan", "table"].map((view) => [view, html`${icon(view)}<span>${f.t(`plan.view.${view}`)}</span>`, f.t(`plan.view.${view}`)]), address.view, (view) => act.navigate({ view }))}</div>
       <div class="plan-box ${side ? "side" : ""}" data-measure>
         ${address.view === "table" ? zoneTable(scoped, drawn.map((x) => x.id), worst) : drawn.map(plan)}</div>
       ${address.view === "table" ? nothing : html`${legend(f)}<p class="sr">${f.t("plan.hint")}</p>`}

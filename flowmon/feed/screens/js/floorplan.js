@@ -51,12 +51,12 @@ function bar(x, y, width, height, entry) {
     <path class="bar-cap" d="M${x + at(entry.cap)},${y - 2} V${y + tall - 1}"></path>`;
 }
 
-function label(zone, entry, r, t, scale, f) {
+function label(zone, entry, r, t, scale, f, alarmed) {
   const box = { x: zone.box.x * t.k + t.dx, y: zone.box.y * t.k + t.dy, w: zone.box.w * t.k, h: zone.box.h * t.k };
   const pad = box.w < 110 * scale ? 6 * scale : 12 * scale;
   const w = box.w - 2 * pad;
   const number = r.shown && entry.occ != null ? `${r.quality === "estimated" ? "≈" : ""}${f.n(entry.occ)}` : "—";
-  const named = box.h >= 44 * scale && w >= 40 * scale;
+  const named = box.h >= 36 * scale && w >= 40 * scale;
   const full = box.h >= 92 * scale && w >= 84 * scale;
   const small = Math.max(11, (full ? 13 : 11.5) * scale);
   const most = full ? 52 * scale : 30 * scale;
@@ -72,7 +72,7 @@ function label(zone, entry, r, t, scale, f) {
   const rangeY = barY + 7 * scale + small * 1.15;
   const roomForRange = rangeY < box.y + box.h - 3 * scale;
   return svg`
-    ${named ? svg`<text class="zone-name" x=${x} y=${nameY} font-size=${small}>${fitted(zone.name || zone.id, w - 16 * scale, small)}</text>` : nothing}
+    ${named ? svg`<text class="zone-name" x=${x} y=${nameY} font-size=${small}>${fitted(zone.name || zone.id, w - (alarmed ? 16 * scale : 0), small)}</text>` : nothing}
     <text class="zone-number" x=${x} y=${numberY} font-size=${drawn}>${number}</text>
     ${full && w > numberW + 40 * scale ? svg`<text class="zone-cap" x=${x + numberW + 5 * scale} y=${numberY} font-size=${small}>/ ${f.n(zone.capacity)}</text>` : nothing}
     ${showRange ? bar(x, barY, barW, 5 * scale, { ...entry, cap: zone.capacity }) : nothing}
@@ -121,7 +121,7 @@ function room(zone, o, t) {
       aria-label=${zoneLabel(zone, entry, r, alert, f)} aria-pressed=${selected === zone.id ? "true" : "false"}>
     <path class="zone-shape" d=${d}></path>
     ${r.quality === "stale" || !shown ? svg`<path class="zone-hatch" d=${d} fill="url(#hatch)"></path>` : nothing}
-    ${label(zone, entry, r, t, scale, f)}
+    ${label(zone, entry, r, t, scale, f, Boolean(alert))}
   </g>`;
 }
 

@@ -33,6 +33,8 @@ const PATHS = {
   up: "M6 14l6-6 6 6",
   pin: "M12 21c4-5 6-8 6-11a6 6 0 0 0-12 0c0 3 2 6 6 11z M12 8a2 2 0 1 0 .01 0z",
   check: "M5 12.5l4.5 4.5L19 7.5",
+  plan: "M3 4h18v16H3z M3 13h8 M11 4v5 M11 13v7 M15 13h6",
+  table: "M3 5h18v14H3z M3 10h18 M3 14.5h18 M9 10v9",
   stairs: "M4 19h4v-4h4v-4h4V7h4",
 };
 

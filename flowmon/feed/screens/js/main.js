@@ -198,8 +198,8 @@ function measure() {
   const style = getComputedStyle(box);
   const width = box.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
   // The plan takes what the window leaves below it, and never less than a usable strip.
-  const below = innerHeight - (box.getBoundingClientRect().top + scrollY) - 64 * magnification(address);
-  const height = Math.max(below, Math.min(420 * magnification(address), innerHeight * 0.5), 220);
+  const below = innerHeight - (box.getBoundingClientRect().top + scrollY) - 64 * magnification(address, innerWidth);
+  const height = Math.max(below, Math.min(420 * magnification(address, innerWidth), innerHeight * 0.5), 220);
   if (Math.abs(width - size.width) > 0.5 || Math.abs(height - size.height) > 1) {
     Object.assign(size, { width, height });
     repaint();
@@ -252,7 +252,7 @@ function paint() {
   dirty = false;
   const liveNow = Date.now();
   const f = formatter(language(), venue?.timezone);
-  const scale = magnification(address);
+  const scale = magnification(address, innerWidth);
   if (address.freeze && !frozen && state.chans.zones.synced && state.chans.alerts.synced && venue) frozen = { state, now: liveNow };
   const shown = frozen ?? { state, now: liveNow };
   const since = frozen ? Object.values(state.alerts).filter((a) => a.state === "UNACK" && frozen.state.alerts[a.id]?.state !== "UNACK").length : 0;

@@ -26,6 +26,8 @@ function wait(e, r, f) {
   return html`<span class="number">${r.quality === "estimated" ? "≈" : ""}${text}</span>${to <= 1 ? nothing : html`<span class="unit">${f.t("queue.minutes")}</span>`}`;
 }
 
+const waited = (seconds, f) => (f.waitMinutes(seconds) < 1 ? f.t("unit.under_min") : f.quantity(f.waitMinutes(seconds), "min"));
+
 function curve(id, o, limit) {
   const { state, f, venue } = o;
   const points = (state.trends.queues[id] ?? []).map(([at, p50, p90]) => [at, minutes(p50), minutes(p50), minutes(p90)]);
@@ -61,7 +63,7 @@ function card(id, queue, o, alert) {
     </div>
     <div class="queue-curve">${curve(id, o, promise(venue, id))}</div>
     <dl class="kpi-list">
-      <div><dt>${f.t("queue.leaving")}</dt><dd>${r.shown && typeof e.leaving === "number" ? f.quantity(f.waitMinutes(e.leaving), "min") : "—"}</dd></div>
+      <div><dt>${f.t("queue.leaving")}</dt><dd>${r.shown && typeof e.leaving === "number" ? waited(e.leaving, f) : "—"}</dd></div>
       <div><dt>${f.t("queue.rate")}</dt><dd>${r.shown && typeof e.thr === "number" ? f.t("kpi.per_min", { n: f.n1(e.thr) }) : "—"}</dd></div>
       <div><dt>${f.t("queue.desks")}</dt><dd>${r.shown && typeof e.desks === "number" ? f.t("queue.desks_of", { n: f.n(e.desks), all: f.n(queue.desks) }) : "—"}</dd></div>
     </dl></article>`;

@@ -6,6 +6,13 @@ import { figure, gauge, provenance } from "./parts.js";
 import { summary } from "./trend.js";
 import { read } from "./trust.js";
 
+/** An estimator's name in words; one this page does not know keeps its own. */
+function method(name, f) {
+  const key = `method.${name}`;
+  const text = f.t(key);
+  return text === key ? name : text;
+}
+
 function facts(zone, e, r, f) {
   const has = (v) => r.shown && typeof v === "number";
   const rows = [
@@ -15,7 +22,7 @@ function facts(zone, e, r, f) {
     ["zone.raw", has(e?.raw) ? f.n(e.raw) : "—"],
     ["zone.beacons", has(e?.bcn) ? f.n(e.bcn) : "—"],
     ["zone.truth", !r.shown ? "—" : has(e?.age) ? f.t("zone.ago", { age: f.age(e.age * 1000) }) : f.t("zone.never")],
-    ["zone.method", r.shown && e?.m ? e.m : "—"],
+    ["zone.method", r.shown && e?.m ? method(e.m, f) : "—"],
     ["zone.updated", r.age === null ? "—" : f.t("zone.ago", { age: f.age(r.age) })],
   ];
   return html`<dl class="facts">${rows.map(([key, value]) => html`<div><dt>${f.t(key)}</dt><dd>${value}</dd></div>`)}</dl>`;

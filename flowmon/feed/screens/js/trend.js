@@ -63,7 +63,7 @@ class FlowTrend extends HTMLElement {
     const clock = new Intl.DateTimeFormat(given.locale, { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: given.timeZone });
     const axis = { stroke: muted, font, grid: { stroke: line, width: 1 }, ticks: { show: false } };
     return {
-      width: this.clientWidth, height: this.clientHeight, legend: { show: false }, cursor: { show: false }, padding: [px * 0.6, 8, 0, 0],
+      width: this.clientWidth, height: this.clientHeight, legend: { show: false }, cursor: { show: false }, padding: [px * 0.6, px * 1.4, 0, 0],
       scales: { x: { time: true }, y: { range: (_, lo, hi) => [0, Math.max(1, hi ?? 1, given.limit ?? 0) * 1.1] } },
       axes: [
         { ...axis, grid: { show: false }, size: px * 2.3, gap: px * 0.75, space: px * 5.5, values: (_, ticks) => ticks.map((s) => clock.format(s * 1000)) },
