@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import signal
 import socket
 import sys
 import tempfile
@@ -61,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
     if args.data and (args.data / "journal").exists():
         raise FlowmonError(f"{args.data} holds a journal already: choose an empty folder, or `flowmon run` on it")
     venue, scenario = load(args.venue), scenarios.load(args.scenario)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # before the engine listens to it: leave no folder behind
     with contextlib.ExitStack() as stack:
         folder = args.data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="flowmon-demo-")))
         asyncio.run(_demo(venue, scenario, args, folder))
