@@ -28,7 +28,7 @@ from deploy.stack import Stack
 from flowmon import wire
 from flowmon.facts import Count, Tick, identity
 from flowmon.history.postgres import PostgresHistory
-from flowmon.journal.kafka import KafkaJournal
+from flowmon.journal.kafka import KafkaFindings, KafkaJournal
 from flowmon.monitor.core import Monitor
 from flowmon.recording.fold import replay
 from flowmon.venue.model import Venue
@@ -240,22 +240,37 @@ async def _verify(services: Services, stack: Stack, venue: Venue, devices: Devic
         (p.offset, p.index): wire.encode(p.finding)
         for p in replay(Monitor(venue), "chain", [(e.offset, e.record) for e in entries])
     }
+    published: dict[tuple[int, int], bytes] = {}
+    async with asyncio.timeout(60):
+        async for batch in KafkaFindings(services.kafka_address).read("chain"):
+            published |= {(p.offset, p.index): wire.encode(p.finding) for p in batch}
+            if max(published)[0] >= last:
+                break
+    _same("on Kafka", straight, published, last)
     history = PostgresHistory(services.postgres_url)
     async with asyncio.timeout(40):
         while await history.latest_offset("chain") < last:  # noqa: ASYNC110 -- another process writes
             await asyncio.sleep(0.2)
-    stored = {}
-    for subject in {"zone/hall", "zone/room", "venue", *(f"device/{c}" for c in ("ctr-gate", "ctr-door"))}:
-        for p in await history.query("chain", subject, start=0, end=9e9, limit=1_000_000):
-            stored[p.offset, p.index] = wire.encode(p.finding)
-    missing = [name for name in straight if name not in stored and name[0] <= last and _asked(straight[name])]
-    wrong = [name for name, data in stored.items() if name[0] <= last and straight.get(name) != data]
-    assert (missing, wrong) == ([], []), f"{len(missing)} missing, {len(wrong)} wrong of {len(straight)}"
+    stored: dict[tuple[int, int], bytes] = {}
+    for subject in ("zone/hall", "zone/room", "venue", "device/ctr-gate", "device/ctr-door"):
+        rows = await history.query("chain", subject, start=0, end=9e9, limit=1_000_000)
+        stored |= {(p.offset, p.index): wire.encode(p.finding) for p in rows}
+    asked = {name: data for name, data in straight.items() if _asked(data)}
+    _same("in PostgreSQL", asked, stored, last)
     await history.close()
     await journal.close()
     raw = sum(f.forward - f.backward for (s, _), f in by_identity.items() if s == "ctr-gate")
     await asyncio.to_thread(until, "the screens show it all", lambda: _shown(stack) == raw - 9, 20)
     assert state(stack)["room"]["raw"] == 9
+
+
+def _same(where: str, straight: dict[tuple[int, int], bytes], told: dict[tuple[int, int], bytes], last: int) -> None:
+    """What was told up to the record `last` is what a straight recomputation says, byte for byte."""
+    missing = sorted(name for name in straight if name not in told)
+    wrong = sorted(name for name, data in told.items() if name[0] <= last and straight.get(name) != data)
+    assert not missing, f"{where} {len(missing)} of {len(straight)} findings are missing: {missing[:5]}"
+    first = [(name, straight.get(name), told[name]) for name in wrong[:3]]
+    assert not wrong, f"{where} {len(wrong)} of {len(straight)} findings differ: {first}"
 
 
 def _asked(data: bytes) -> bool:
