@@ -68,9 +68,11 @@ class Monitoring:
         self._clock = clock
         self._end = end
         self._newest: dict[str, float] = {}
+        self._last: dict[int, int] = {}
 
     async def seat(self, event: EventT[bytes]) -> Seat[Monitor] | None:
         """The seat of the event's venue, complete up to the event; None for somebody else's venue."""
+        self._watch(event.message.partition, event.message.offset)
         found = self._venues.get(event.key)
         if found is None:
             return None
@@ -84,6 +86,14 @@ class Monitoring:
         if not seat.complete:
             await self._complete(seat, event.message.partition, event.message.offset)
         return seat
+
+    def _watch(self, partition: int, offset: int) -> None:
+        """Every record of a partition comes by here. Around a rebalance Faust may leave some out."""
+        last = self._last.get(partition, offset)
+        self._last[partition] = offset
+        if offset > last + 1:
+            log.warning("partition %d: records %d to %d were left out; reading them", partition, last + 1, offset - 1)
+            self._seats.doubt()
 
     async def _complete(self, seat: Seat[Monitor], partition: int, before: int) -> None:
         """Apply what the journal has between the checkpoint and the first event we are given."""

@@ -5,9 +5,9 @@ acknowledged yet. About once a second, when everything that followed from them i
 goes into a Faust table and only this seat's events are acknowledged: acknowledging another's would lose them.
 
 After that nothing depends on what Kafka believes was consumed: facts at or below a checkpoint's offset are skipped,
-and a gap above it is read from the journal (streams/agents.py). On a rebalance all seats are given up, and a seat
-given up is never saved, so a worker that was away cannot set another's checkpoint back by much; if it does,
-the gap is read again.
+and a gap, above it or later, is read from the journal (streams/agents.py). On a rebalance all seats are given up,
+and a seat given up is never saved, so a worker that was away cannot set another's checkpoint back by much; if it
+does, the gap is read again.
 """
 
 import logging
@@ -72,7 +72,7 @@ class Seat(Struct, Generic[S], kw_only=True):
     fingerprint: str
     due: float
     publish_after: int = -1
-    complete: bool = False  # whether a gap below the first event has been looked for
+    complete: bool = False  # whether a gap below the next event has been looked for
     events: list[EventT[bytes]] = field(default_factory=list)
 
 
@@ -87,6 +87,7 @@ class Seats(Generic[S]):
         self._now = now
         self._every_s = every_s
         self._seats: dict[str, Seat[S]] = {}
+        self._closed = False
 
     def take(self, key: str, fingerprint: str, *, build: Callable[[], S], restore: Callable[[bytes], S]) -> Seat[S]:
         """The seat of a key; at first its checkpoint, or when that cannot be used (the log says why) a new state."""
@@ -129,7 +130,7 @@ class Seats(Generic[S]):
         Everything that follows from the state must be safe before; and in a Faust agent it must be called while
         an event of the seat's own partition is being handled, since that is where the checkpoint goes.
         """
-        if self._seats.get(seat.key) is not seat:
+        if self._closed or self._seats.get(seat.key) is not seat:
             return
         began = self._now()
         self._table[seat.key] = pack(Checkpoint(seat.offset, seat.fingerprint, seat.state.snapshot()))
@@ -142,3 +143,12 @@ class Seats(Generic[S]):
     def leave(self) -> None:
         """Give up all seats: other workers may have gone further with them."""
         self._seats.clear()
+
+    def doubt(self) -> None:
+        """Have every seat look for a gap below its next event."""
+        for seat in self._seats.values():
+            seat.complete = False
+
+    def close(self) -> None:
+        """Save nothing any more: what follows from here on is not made safe."""
+        self._closed = True

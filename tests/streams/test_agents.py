@@ -175,6 +175,15 @@ async def test_a_gap_behind_the_checkpoint_is_read_from_the_journal() -> None:
     assert findings.published == [row for row in straight(RECORDS) if row[0] <= 16]
 
 
+async def test_records_left_out_on_the_way_are_read_from_the_journal(caplog: pytest.LogCaptureFixture) -> None:
+    findings = Findings()
+    world = World({}, await filled(), findings)
+    for offset in (0, 1, 2, 7, 8, 8, 3, 19):  # with a jump back and repeats, as around a rebalance
+        await world.handle(event(offset))
+    assert findings.published == straight(RECORDS)
+    assert "records 3 to 6 were left out" in caplog.text
+
+
 async def test_a_changed_venue_file_is_rebuilt_and_old_findings_are_not_said_again() -> None:
     table: dict[str, bytes] = {}
     await World(table, await filled(), Findings()).handle(event(0))

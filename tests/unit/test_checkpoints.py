@@ -122,6 +122,17 @@ def test_a_seat_given_up_is_never_saved() -> None:
     assert take(seats) is not seat
 
 
+def test_a_closing_worker_saves_nothing_more() -> None:
+    table: dict[str, bytes] = {}
+    seats: Seats[Sum] = Seats(table, now=Time())
+    seat = take(seats)
+    event = handle(seat, 3)
+    seats.close()
+    seats.save(seat)
+    assert table == {}
+    assert not event.acknowledged
+
+
 def test_checkpoints_are_a_second_apart_and_rarer_when_they_take_long() -> None:
     time = Time()
 
