@@ -6,9 +6,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowmon import wire
-from flowmon.facts import Count, DeviceStatus, Fact, Presence, Recounted, Served, Tick, ZoneCount
+from flowmon.facts import (
+    Count,
+    DesksOpen,
+    DeviceStatus,
+    Fact,
+    Presence,
+    QueueReading,
+    Recounted,
+    Served,
+    Tick,
+    ZoneCount,
+)
 from flowmon.findings import Finding, ZoneState
 from flowmon.monitor.core import Monitor
+from flowmon.venue.model import Rule
 from tests import small
 
 settings.register_profile("core", max_examples=40, deadline=None)
@@ -106,6 +118,97 @@ def test_any_order_within_the_lateness_gives_the_same_closed_findings(counts: li
     keep = ("zone_state", "venue_state", "queue_state", "episode", "flow", "correction")
     one, other = ([f for f in fs if f.__struct_config__.tag in keep] for fs in (got, expected))
     assert closed(one) == closed(other)
+
+
+def around(at: float) -> st.SearchStrategy[Fact]:
+    """Any usable fact at `at` seconds, with a device clock that may lie."""
+    when = small.T0 + at
+    device = st.sampled_from([*COUNTERS, "ble-hall", "ble-room"])
+    zone, people = st.sampled_from(["hall", "room", "tower"]), st.integers(0, 30)
+    clock = st.sampled_from([when, when, when, when - 1.5, 0.0, when + 9.0])
+    beacon = st.sampled_from(["b1", "b2", "b3"])
+    status = st.sampled_from(["online", "offline", "fault"])
+    number, small_number = st.integers(0, 10**6), st.integers(0, 4)
+    return st.one_of(
+        st.builds(
+            Count,
+            at=clock,
+            seen=st.just(when),
+            source=st.sampled_from(COUNTERS),
+            counter=st.sampled_from(COUNTERS),
+            kind=st.sampled_from(["event", "event", "window"]),
+            seq=number,
+            forward=small_number,
+            backward=small_number,
+            start=st.just(when - 10),
+            end=st.just(when),
+        ),
+        st.builds(DeviceStatus, at=st.just(when), source=device, health=status, historical=st.booleans()),
+        st.builds(ZoneCount, at=st.just(when), source=st.just("cam"), zone=zone, people=people),
+        st.builds(
+            Recounted,
+            at=st.just(when),
+            source=st.just("u"),
+            zone=zone,
+            people=people,
+            by=st.just("u"),
+            command=st.text(),
+        ),
+        st.builds(
+            Presence,
+            at=st.just(when),
+            source=beacon,
+            beacon=beacon,
+            zone=zone,
+            probability=st.just(1.0),
+            expires=st.just(when + 20),
+        ),
+        st.builds(
+            Served, at=st.just(when), source=st.just("desk"), seq=number, queue=st.just("tickets"), people=small_number
+        ),
+        st.builds(
+            DesksOpen,
+            at=st.just(when),
+            source=st.just("desk"),
+            seq=number,
+            queue=st.just("tickets"),
+            desks=small_number,
+        ),
+        st.builds(
+            QueueReading, at=st.just(when), source=st.just("cam"), queue=st.just("tickets"), length=st.none() | people
+        ),
+    )
+
+
+@st.composite
+def busy_days(draw: st.DrawFn) -> list[Fact]:
+    """Up to two minutes of everything, a tick a second, with holes in which the ticker was away."""
+    facts: list[Fact] = []
+    for second in range(draw(st.integers(20, 120))):
+        facts += draw(st.lists(around(second + 0.5), max_size=2)) if second % 7 == 0 else []
+        if not 40 <= second <= 55:
+            facts.append(small.tick(float(second)))
+    return facts
+
+
+RULES = {
+    "full": Rule(watches="zone", severity="critical", above=0.5, clear=0.4, hold_s=3.0, clear_hold_s=3.0),
+    "venue": Rule(watches="venue", severity="high", above=0.2, clear=0.1, hold_s=0.0, clear_hold_s=0.0),
+    "long": Rule(watches="queue", severity="high", above=1.0, clear=0.5, hold_s=5.0, clear_hold_s=5.0),
+    "silent": Rule(watches="device", severity="medium", hold_s=0.0, clear_hold_s=0.0),
+}
+
+
+@given(busy_days(), st.data())
+def test_restart_in_the_middle_of_everything_changes_nothing(facts: list[Fact], data: st.DataObject) -> None:
+    split = data.draw(st.integers(0, len(facts)))
+    straight, first = Monitor(small.venue(rules=RULES)), Monitor(small.venue(rules=RULES))
+    expected = small.run(straight, facts)
+    got = small.run(first, facts[:split])
+    second = Monitor.restore(small.venue(rules=RULES), first.snapshot())
+    got += small.run(second, facts[split:])
+    assert [wire.encode(f) for f in got] == [wire.encode(f) for f in expected]
+    assert second.snapshot() == straight.snapshot()
 
 
 @given(crossings(min_size=5), st.data())
