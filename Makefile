@@ -8,7 +8,7 @@ DEMO ?=
 STACK ?=
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help install develop services demo stack test check fast bench schema clean
+.PHONY: help install develop services demo stack test check fast bench schema vendor clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -67,6 +67,9 @@ bench: $(VENV)/.benched services ## ratios against named peers, into build/bench
 
 schema: install ## write JSON Schema, AsyncAPI and types.d.ts again
 	@$(BIN)/flowmon schema
+
+vendor: ## fetch the vendored browser files again (developers; needs node)
+	@node deploy/vendor.mjs
 
 clean: ## remove what was built
 	@rm -rf build dist $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -45,6 +45,7 @@ PACKAGES = {
     "mosquitto": "mosquitto",
     "postgres": "postgresql",
     "chromium": "chromium",
+    "node": "nodejs",
 }
 
 
