@@ -27,6 +27,7 @@ for _collector in (ProcessCollector, PlatformCollector, GCCollector):
 
 _FAST = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 _messages = Counter("flowmon_messages", "Messages received", ["dialect"], registry=_registry)
+_lost = Counter("flowmon_messages_lost", "Messages of QoS 0 that came faster than they were read", registry=_registry)
 _rejected = Counter("flowmon_rejected", "Messages and facts refused", ["reason"], registry=_registry)
 _facts = Counter("flowmon_facts", "Facts applied by the core", registry=_registry)
 _findings = Counter("flowmon_findings", "Findings published", ["type"], registry=_registry)
@@ -68,6 +69,11 @@ _dialects, _reasons, _venues, _zones = (
 def message_in(dialect: str, count: int = 1) -> None:
     """`count` messages of a dialect (`native`, `xovis`) arrived."""
     _messages.labels(_dialects(dialect)).inc(count)
+
+
+def lost(count: int) -> None:
+    """`count` messages of QoS 0 found no room and are gone."""
+    _lost.inc(count)
 
 
 def rejected(reason: str, count: int = 1) -> None:

@@ -163,7 +163,7 @@ class Gateway:
 
     def _decoded(self, message: Message, origin: Origin) -> list[Fact]:
         if max(message.size, len(message.payload)) > PAYLOAD_MAX:
-            raise Undecodable("payload is larger than 1 MB, send fewer measurements in a message")
+            raise Undecodable("payload is larger than 1 MB: send fewer measurements in a message")
         try:
             return self._dialects[origin.dialect].decode(message, origin.device)
         except Undecodable:

@@ -28,6 +28,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from flowmon import metrics
 from flowmon.clock import Clock
 from flowmon.errors import FlowmonError
 from flowmon.settings import address
@@ -99,6 +100,7 @@ class MqttInbox:
         self._arrived = asyncio.Event()
         self._buffer = Buffer(2 * in_flight)  # shared with paho's thread; what follows is the event loop's own
         self._number = 0  # of the current connection
+        self._lost_told = 0
         self._fetching = False  # we end this connection to get what was shed
         self._unacked = 0  # taken from this connection, QoS 1, not acknowledged
 
@@ -126,12 +128,20 @@ class MqttInbox:
         """See the gateway's Inbox."""
         while not self._stopped:
             self._arrived.clear()
+            self._tell_lost(self._buffer.lost)
             if batch := self._buffer.take(BATCH):
                 self._unacked += sum(1 for m in batch if m.qos and m.connection == self._number)
                 return batch
             self._fetch_shed()
             await self._arrived.wait()
         return []
+
+    def _tell_lost(self, lost: int) -> None:
+        if lost > self._lost_told:
+            if not self._lost_told:
+                _log.warning("messages of QoS 0 come faster than they can be read, and are lost: send them with QoS 1")
+            metrics.lost(lost - self._lost_told)
+            self._lost_told = lost
 
     def ack(self, messages: Sequence[Message]) -> None:
         """See the gateway's Inbox."""
