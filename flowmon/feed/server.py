@@ -164,9 +164,9 @@ class Feed:
                 server_header=None,
                 logger=_socket_log,
             )
-        except OSError as error:
+        except (OSError, OverflowError) as error:
             raise FlowmonError(
-                f"the feed cannot listen on {host}:{port} ({error.strerror}): "
+                f"the feed cannot listen on {host}:{port} ({getattr(error, 'strerror', None) or error}): "
                 f"end what uses that port, or choose another with --port or FLOWMON_FEED_PORT"
             ) from error
         self._spawn(self._keep_house())
