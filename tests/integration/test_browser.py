@@ -14,7 +14,7 @@ from pathlib import Path
 import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from deploy.services import Services, free_port
 from deploy.stack import Process, Stack
@@ -150,12 +150,16 @@ class Person:
         self._home = home
         self.page: Page = self._context.new_page()
         self.page.set_default_timeout(PATIENCE_MS)
-        self.page.on("console", lambda m: self.complaints.append(f"{m.text} ({m.location['url']})") if m.type in {"error", "warning"} else None)
+        self.page.on("console", self._said)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self._context.on("request", lambda request: self._asked(request.url))
         self.page.on("websocket", lambda socket: self._asked(socket.url.replace("ws://", "http://")))
         self.page.goto(home + path)
         self.page.evaluate("window.opened = 'once'")
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            self.complaints.append(f"{message.text} ({message.location['url']})")
 
     def _asked(self, url: str) -> None:
         if not url.startswith(self._home + "/"):
@@ -216,8 +220,7 @@ def test_a_crowd_an_acknowledgement_and_a_dead_feed_on_real_screens(
         _taken_by_click(crowd, claire, emma)
         _guest_looks_and_cannot_touch(lambda: person(elsewhere, "/alerts?tab=active", "en-GB"))
         _taken_by_key(crowd, claire, emma)
-        before = [claire.complaints.copy(), emma.complaints.copy()]
-        assert before == [[], []]
+        assert (claire.complaints, emma.complaints) == ([], [])
         _withdrawn(stack, claire, emma)
         _fresh_again(stack, crowd, claire, emma)
 

@@ -184,13 +184,13 @@ def opened(
         held.close()
 
 
-def until(page: Page, happened: Callable[[], bool], what: str) -> None:
-    """Let the page's own clock run until something has happened; fails after five seconds of it."""
-    for _ in range(50):
+def until(page: Page, happened: Callable[[], bool], what: str, within_s: int = 5) -> None:
+    """Let the page's own clock run until something has happened; fails after so many seconds of it."""
+    for _ in range(within_s * 10):
         if happened():
             return
         page.clock.run_for(100)
-    raise AssertionError(f"not seen within five seconds: {what}")
+    raise AssertionError(f"not seen within {within_s} seconds: {what}")
 
 
 __all__ = ["SUBPROTOCOL", "FakeFeed", "Site", "chromium", "opened", "site", "until"]

@@ -45,6 +45,30 @@ def test_scale_for_a_distance_keeps_the_layout_whole(visit: Open, feed: FakeFeed
     expect(page.locator(".simulated")).to_be_visible()
 
 
+@pytest.mark.parametrize("path", ["/floor?kiosk", "/floor?kiosk&dist=4&floor=all", "/floor?kiosk&dist=5"])
+def test_a_wall_shows_the_plan_and_what_needs_attention_without_scrolling(
+    visit: Open, feed: FakeFeed, path: str
+) -> None:
+    page = visit(path, viewport={"width": 1920, "height": 1080})
+    page.clock.run_for(600)
+    for part in (".plan", ".attention .alert-card", ".kpi-number", ".simulated"):
+        box = page.locator(part).first.bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= 1080, part
+
+
+def test_the_floor_buttons_of_a_phone_stand_in_one_row(visit: Open, feed: FakeFeed) -> None:
+    page = visit("/floor?lang=fr", viewport={"width": 360, "height": 740})
+    page.clock.run_for(300)
+    floors, views = page.locator(".plan-head > .segmented").all()
+    first, second = floors.bounding_box(), views.bounding_box()
+    assert first is not None
+    assert second is not None
+    assert abs(first["y"] - second["y"]) < 4
+    assert second["x"] + second["width"] <= 360
+    expect(page.get_by_role("button", name="Tableau")).to_be_visible()
+
+
 @pytest.mark.parametrize("theme", ["dark", "light"])
 @pytest.mark.parametrize(
     "path", ["/floor?floor=all&room=star-room", "/floor?view=table", "/queues", "/alerts", "/floor?freeze=1"]

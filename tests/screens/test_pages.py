@@ -77,7 +77,9 @@ def test_after_a_loss_the_page_is_fresh_without_a_reload(visit: Open, feed: Fake
     feed.refuses = False
     feed.epoch = "another"
     feed.channels["zones"]["shop"]["occ"] = 12
-    until(page, lambda: page.locator('.plan [data-zone="shop"] .zone-number').text_content() == "12", "the new number")
+    shop = page.locator('.plan [data-zone="shop"] .zone-number')
+    # By then the page waits up to ten seconds between two attempts.
+    until(page, lambda: shop.text_content() == "12", "the new number", within_s=11)
     expect(page.locator(".chip")).to_have_class(re.compile("live"))
     again = [m for m in feed.heard if m["t"] == "sub" and m["ch"] == "zones"][-1]
     assert again["since"] == {"epoch": "k7Qp", "seq": 10}

@@ -75,7 +75,7 @@ export function alertCard(alert, o) {
     ${badgeIcon(alert.pri, alert.state === "SHLVD")}
     <div class="alert-text">
       <p class="alert-subject">${subjectName(alert, venue, f)}<span class="alert-pri">${f.t(`pri.${alert.pri}`)}</span></p>
-      <p class="alert-sentence">${sentence(alert, f, live)}${end === null ? nothing : f.t("alerts.ends_below", { limit: f.n(end) })}</p>
+      <p class="alert-sentence">${sentence(alert, f, live)}${end === null ? nothing : f.t("alerts.ends_below", { limit: alert.unit === "people" ? f.n(end) : f.quantity(end, alert.unit) })}</p>
       <p class="alert-when">${when(alert, o).filter(Boolean).join(" · ")}
         ${alert.note ? html`<span class="note">${f.t("alerts.quoted", { note: alert.note })}</span>` : nothing}</p>
       ${refused ? html`<p class="refused" role="status"><strong>${f.t("refused.title")}</strong> ${refusal(refused, f)}</p>` : nothing}

@@ -47,7 +47,7 @@ function attention(o) {
   // One card a place: its worst alert. The rest is for the inbox.
   const places = new Map();
   for (const a of open) if (!places.has(subjectId(a))) places.set(subjectId(a), a);
-  const listed = [...places.values()].slice(0, Math.max(4, Math.floor(o.size.height / o.scale / CARD_HEIGHT)));
+  const listed = [...places.values()].slice(0, o.strip ? 2 : Math.max(4, Math.floor(o.size.height / o.scale / CARD_HEIGHT)));
   const known = state.chans.alerts.proved !== null && ["live", "late"].includes(feedTrust(state, now));
   return html`<section class="panel attention" aria-labelledby="attention-title">
     <h2 id="attention-title">${f.t("attention.title")}</h2>
@@ -76,7 +76,7 @@ function floorTabs(floors, o, worst) {
   return segmented(f.t("plan.floors"), options, address.floor, (floor) => act.navigate({ floor }));
 }
 
-/** o: {state, venue, now, f, address, act, size: {width, height}, scale, zoneDoors} */
+/** o: {state, venue, now, f, address, act, size: {width, height}, scale, strip} */
 export function floorScreen(o) {
   const { venue, f, address, act, state } = o;
   const floors = floorsOf(venue);
@@ -87,7 +87,7 @@ export function floorScreen(o) {
   const side = drawn.length > 1 && o.size.width > 900;
   const width = side ? (o.size.width - 16) / 2 : o.size.width;
   const plan = (floor) => html`<figure class="floor">
-    ${drawn.length > 1 ? html`<figcaption>${floor.name || floor.id}</figcaption>` : nothing}
+    ${drawn.length > 1 || o.strip ? html`<figcaption>${floor.name || floor.id}</figcaption>` : nothing}
     ${floorPlan({ venue, state, now: o.now, f, floor: floor.id, worst, selected: address.room, scale: o.scale, width, maxHeight: o.size.height,
       name: f.t("plan.label", { floor: floor.name || floor.id }), onSelect: (room) => act.navigate({ room: room === address.room ? null : room }) })}</figure>`;
   return html`<div class="floor-screen ${address.room ? "with-room" : ""}">

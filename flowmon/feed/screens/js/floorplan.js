@@ -60,7 +60,9 @@ function label(zone, entry, r, t, scale, f, alarmed) {
   const full = box.h >= 92 * scale && w >= 84 * scale;
   const small = Math.max(11, (full ? 13 : 11.5) * scale);
   const most = full ? 52 * scale : 30 * scale;
-  const big = Math.max(15 * scale, Math.min(most, (box.h - 2 * pad) * (full ? 0.34 : named ? 0.5 : 0.8), w / (number.length * 0.62)));
+  // A room too small for its name has its badge beside the number.
+  const widest = alarmed && !named ? Math.max(w - 18 * scale, w / 2) : w;
+  const big = Math.max(13 * scale, Math.min(most, (box.h - 2 * pad) * (full ? 0.34 : named ? 0.5 : 0.8), widest / (number.length * 0.62)));
   const x = box.x + pad;
   const nameY = box.y + pad + small * 0.85;
   const drawn = number === "—" ? big * 0.55 : big; // a dash as large as a number would shout
@@ -133,7 +135,7 @@ const area = (outline) => Math.abs(outline.reduce((sum, [x, y], i) => {
 /** Outlines and badges of alarms, above every room so that no neighbour covers them. */
 function alarm(zone, alert, t, scale) {
   const d = path(zone.outline, t);
-  const size = (t.k * Math.min(zone.box.w, zone.box.h) < 60 * scale ? 0.75 : 1) * scale;
+  const size = (t.k * Math.min(zone.box.w, zone.box.h) < 60 * scale ? 0.7 : 1) * scale;
   const x = (zone.box.x + zone.box.w) * t.k + t.dx - 14 * size;
   const y = zone.box.y * t.k + t.dy + 14 * size;
   return svg`<g class="alarm ${alert.pri} ${alert.state === "UNACK" ? "unacked" : "acked"}" aria-hidden="true">

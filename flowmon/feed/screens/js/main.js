@@ -19,6 +19,7 @@ const VERSION = "0.1.0";
 const REPAINT_MS = 500; // ages and clocks move without any message
 const SPEAK_EVERY_MS = 10_000;
 const VENUE_RETRY_MS = 3_000;
+const STACKED = 1072; // px at scale 1 below which the side column goes under the plan
 
 const root = document.documentElement;
 const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -198,8 +199,9 @@ function measure() {
   const style = getComputedStyle(box);
   const width = box.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
   // The plan takes what the window leaves below it, and never less than a usable strip.
-  const below = innerHeight - (box.getBoundingClientRect().top + scrollY) - 64 * magnification(address, innerWidth);
-  const height = Math.max(below, Math.min(420 * magnification(address, innerWidth), innerHeight * 0.5), 220);
+  const scale = magnification(address, innerWidth);
+  const below = innerHeight - (box.getBoundingClientRect().top + scrollY) - (strip(scale) ? 56 : 64) * scale;
+  const height = Math.max(below, strip(scale) ? 0 : Math.min(420 * scale, innerHeight * 0.5), 220);
   if (Math.abs(width - size.width) > 0.5 || Math.abs(height - size.height) > 1) {
     Object.assign(size, { width, height });
     repaint();
@@ -217,6 +219,9 @@ function screen(o) {
   return { floor: floorScreen, queues: queuesScreen, alerts: alertsScreen }[address.screen](o);
 }
 
+/** Enlarged for a distance, a wall has no room for a side column, and nobody touches it: what needs attention becomes a strip. */
+const strip = (scale) => address.kiosk && scale > 1 && innerWidth / scale <= STACKED && innerWidth > innerHeight;
+
 function dress(f, scale) {
   root.lang = f.lang;
   root.dataset.theme = theme();
@@ -227,7 +232,8 @@ function dress(f, scale) {
   root.style.setProperty("--scale", String(scale));
   // Enlarged for a distance, a wall holds as little as a phone: layouts go by the width that is left.
   const width = innerWidth / scale;
-  root.toggleAttribute("data-stacked", width <= 1072);
+  root.toggleAttribute("data-stacked", width <= STACKED);
+  root.toggleAttribute("data-strip", strip(scale));
   root.toggleAttribute("data-middle", width <= 960);
   root.toggleAttribute("data-narrow", width <= 752);
   const n = unacked(state).length;
@@ -256,7 +262,7 @@ function paint() {
   if (address.freeze && !frozen && state.chans.zones.synced && state.chans.alerts.synced && venue) frozen = { state, now: liveNow };
   const shown = frozen ?? { state, now: liveNow };
   const since = frozen ? Object.values(state.alerts).filter((a) => a.state === "UNACK" && frozen.state.alerts[a.id]?.state !== "UNACK").length : 0;
-  const o = { ...shown, venue, f, address, act, ui, size, scale, theme: theme(), letters: store.letters, frozen: frozen !== null, liveState: state, liveNow, since };
+  const o = { ...shown, venue, f, address, act, ui, size, scale, strip: strip(scale), theme: theme(), letters: store.letters, frozen: frozen !== null, liveState: state, liveNow, since };
   dress(f, scale);
   render(html`<a class="skip" href="#content">${f.t("nav.skip")}</a>${topBar(o)}
     <div class="banners">${banners(o)}</div><main id="content" tabindex="-1">${screen(o)}</main>`, page);
