@@ -27,15 +27,20 @@ from flowmon.estimators.port import Interval
 CV2 = 0.6
 Z80 = 1.2816  # one-sided 90 % point
 LEARNING_RATE = 0.08
+GAPS_MIN = 5  # before that many services nothing is said of the desks
 MAX_WAITING = 5_000
 MAX_REMEMBERED = 500
 
 
 class LineState(Struct):
-    """joins: (at, people) of those still waiting; gap_s: seconds between services while busy; waits: (at, seconds)."""
+    """joins: (at, people) of those still waiting; waits: (at, seconds) of those served.
+
+    gap_s: mean seconds between services while somebody waited, over `gaps` of them.
+    """
 
     joins: list[tuple[float, int]] = field(default_factory=list)
     gap_s: float | None = None
+    gaps: int = 0
     last_service: float | None = None
     busy_since_last: bool = False
     desks: int | None = None
@@ -47,9 +52,9 @@ class Line:
 
     >>> line = Line()
     >>> for second in range(0, 100, 10): line.join(1, at=float(second))
-    >>> for second in range(30, 130, 20): line.serve(1, at=float(second))
+    >>> for second in range(30, 150, 20): line.serve(1, at=float(second))
     >>> line.last_to_enter_service(), line.waiting
-    (70.0, 5)
+    (80.0, 4)
     >>> line.estimate(length=5.0, length_sd=0.0).value
     120.0
     """
@@ -61,6 +66,11 @@ class Line:
     def waiting(self) -> int:
         """People who joined and were not served yet, by the line's own book-keeping."""
         return sum(people for _, people in self.state.joins)
+
+    @property
+    def service_gap_s(self) -> float | None:
+        """Mean seconds between services while somebody waits; None until enough were seen."""
+        return self.state.gap_s if self.state.gaps >= GAPS_MIN else None
 
     def join(self, people: int, at: float) -> None:
         """`people` joined at `at`."""
@@ -76,7 +86,9 @@ class Line:
         state = self.state
         if state.last_service is not None and state.busy_since_last and at >= state.last_service:
             gap = (at - state.last_service) / people
-            state.gap_s = gap if state.gap_s is None else state.gap_s + LEARNING_RATE * (gap - state.gap_s)
+            state.gaps += 1
+            known = state.gap_s or 0.0  # a plain mean at first, then forgetting
+            state.gap_s = known + max(LEARNING_RATE, 1.0 / state.gaps) * (gap - known)
         matched = self._leave(people)
         wait = waited_s if waited_s is not None else None if matched is None else at - matched
         if wait is not None and wait >= 0:
@@ -112,7 +124,7 @@ class Line:
         """
         if length < 0.5:
             return Interval(0.0, 0.0, 0.0)
-        gap = self.state.gap_s
+        gap = self.service_gap_s
         if gap is None or self.state.desks == 0:
             return None
         wait = (length + 1.0) * gap

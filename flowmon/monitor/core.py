@@ -87,7 +87,9 @@ class Monitor:
         self._told_queues: list[QueueState] = state.told_queues if state else []
         self._refusals: dict[str, float] = state.refusals if state else {}
         self._touched: set[str] = set()  # their shown number moved within this record
-        self._moved = set(state.moved if state else venue.zones)  # their closed number may have moved since the last tick
+        self._moved = set(
+            state.moved if state else venue.zones
+        )  # their closed number may have moved since the last tick
         self._occupancy.wait_again(self._intake.state.pending)
         self._learn: dict[type[Any], Callable[[Any], Sequence[Finding]]] = {
             Count: self._count,

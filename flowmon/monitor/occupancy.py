@@ -19,6 +19,7 @@ Theory of operation
 Failure mode: see `estimators.counts`. A zone all of whose counters are silent is unknown, and says so.
 """
 
+import math
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -218,7 +219,8 @@ class Occupancy:
     def venue_state(self, at: float, *, quality: Quality, flows: tuple[float, float], provisional: bool) -> VenueState:
         """What is said of the whole venue."""
         shown = max(0.0, -(self._value[-1] + (self._waiting[-1] if provisional else 0.0)))
-        lo, hi = interval(shown, self._sd[-1])
+        # What is known of the rooms is known of their sum, and may be better than what the outer doors tell.
+        lo, hi = interval(shown, min(self._sd[-1], math.sqrt(sum(sd * sd for sd in self._sd[:-1]))))
         oldest = min((self.state.truth.get(zone, -1.0) for zone in self.zones), default=-1.0)
         return VenueState(
             at=at,

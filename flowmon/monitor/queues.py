@@ -109,7 +109,7 @@ class Queues:
                 length, sd = float(measured[1]), 0.5
             leaving = measured[2] if measured[2] is not None else leaving
         wait = line.estimate(length, sd)
-        gap = line.state.gap_s
+        gap = line.service_gap_s
         return QueueState(
             at=at,
             queue=queue,
