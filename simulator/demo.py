@@ -35,6 +35,7 @@ from simulator.publish import Publisher
 from simulator.record import records
 from simulator.scenario import Scenario
 from simulator.simulation import Simulation
+from simulator.staff import attended
 from streams import local
 
 MUSEUM = Path(__file__).parents[1] / "deploy" / "venues" / "museum.toml"
@@ -102,13 +103,12 @@ async def _demo(venue: Venue, scenario: Scenario, args: argparse.Namespace, fold
 
 
 async def _write_morning(venue: Venue, scenario: Scenario, seed: int, start: float, folder: Path) -> None:
-    """What the devices said until `start`, as journal records. Radio begins with the live part."""
+    """What devices and staff said until `start`, as journal records. Radio begins with the live part."""
     journal = FileJournal(folder / "journal", [venue], simulated=True)
     try:
-        morning = itertools.takewhile(
-            lambda record: record[0].seen < start, records(Simulation(venue, scenario, seed, sightings=False))
-        )
-        for batch in _batches(morning, 2_000):
+        told = records(Simulation(venue, scenario, seed, sightings=False))
+        morning = itertools.takewhile(lambda record: record[0].seen < start, told)
+        for batch in _batches(attended(venue, morning), 2_000):
             await asyncio.gather(*(journal.append(venue.id, record) for record in batch))
     finally:
         await journal.close()

@@ -8,7 +8,6 @@ import argparse
 import asyncio
 import contextlib
 import json
-import math
 import sys
 import time
 from collections.abc import Callable
@@ -24,17 +23,15 @@ from flowmon.monitor.core import Monitor
 from flowmon.recording import job as jobs
 from flowmon.recording.conclude import Conclusions, Differs, expected_lines
 from flowmon.recording.job import Job
-from flowmon.recording.pacing import Pace
 from flowmon.recording.plan import plan, planned, summed_up
+from flowmon.recording.playing import play
 from flowmon.recording.progress import bar
-from flowmon.recording.tapes import moment
-from flowmon.recording.targets import DeviceTarget, JournalTarget, NotComposed, Shift, Target, publisher_of
+from flowmon.recording.targets import DeviceTarget, JournalTarget, NotComposed, Shift, publisher_of
 from flowmon.recording.times import zone_of
 from flowmon.settings import Settings
 
 DONE, USAGE, DIFFERENT, REFUSED = 0, 2, 3, 4
 KAFKA_WITHIN_S = 10.0
-YIELD_EVERY = 500
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,33 +76,6 @@ def _fitting(args: argparse.Namespace) -> None:
         raise FlowmonError("--assert and --out are for --to null: a running system concludes by itself")
     if args.expected and not args.expected.is_file():
         raise FlowmonError(f"--assert: there is no file {args.expected}")
-
-
-async def play(
-    job: Job, target: Target, progress: Callable[[Path, int], None] | None = None, *, early: bool = False
-) -> int:
-    """Play all passes into a target; returns how many records it was sent.
-
-    early: send what happened before the start too, at once, for the state it leaves.
-    """
-    loop = asyncio.get_running_loop()
-    sent = 0
-    for number in range(job.loop):
-        if number:
-            target.restart()
-        pace, began = Pace(job.rate, job.max_gap_s), loop.time()
-        for entry in job.entries(progress):
-            at = moment(entry.record)
-            if at < job.start and not early:
-                continue
-            paced = at >= job.start and math.isfinite(job.rate)
-            wait_s = began + pace.due(at) - loop.time() if paced else 0.0
-            sent += 1
-            if wait_s > 0 or sent % YIELD_EVERY == 0:
-                await asyncio.sleep(max(wait_s, 0.0))
-            await target.send(entry)
-        await target.close()
-    return sent
 
 
 def _conclude(job: Job, args: argparse.Namespace) -> int:

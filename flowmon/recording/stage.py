@@ -16,6 +16,7 @@ from flowmon.findings import Finding, Published
 from flowmon.journal.port import Entry
 from flowmon.recording.fold import Applies, replay
 from flowmon.recording.job import Job
+from flowmon.recording.playing import play
 from flowmon.recording.tapes import begin, moment
 from flowmon.settings import Settings
 from flowmon.venue.model import Venue
@@ -112,7 +113,6 @@ async def serve(job: Job, settings: Settings, makes: Callable[[Venue], Knows], *
 
     Raises FlowmonError when the feed cannot listen or a recording cannot be read.
     """
-    from flowmon.recording.replay import play  # noqa: PLC0415 -- the verb imports this module when it is asked to
 
     clock = RecordedClock(min(map(begin, job.tapes)), job.rate)
     marked = msgspec.structs.replace(settings, simulated=settings.simulated or job.simulated)
