@@ -35,7 +35,7 @@ async def examine(settings: Settings, configured: frozenset[str], now: float) ->
         _timed("MQTT", lambda: servers.mqtt(settings), needed="mqtt" in configured),
         _timed("Kafka", lambda: servers.kafka(settings), needed="kafka" in configured),
         _timed("worker", lambda: servers.worker(settings, now), needed="kafka" in configured),
-        _timed("PostgreSQL", lambda: servers.postgres(settings), needed="postgres" in configured),
+        _timed("PostgreSQL", lambda: servers.postgres(settings, now), needed="postgres" in configured),
         _timed("feed", lambda: servers.feed(settings)),
     )
     return [result for results in answers for result in results]
@@ -69,10 +69,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check and print; 1 when something fails."""
     logging.basicConfig(handlers=[logging.NullHandler()])  # what the clients have to say is in the results
-    results = asyncio.run(examine(environment.load(), configured(os.environ), Clock().now()))
+    known = configured(os.environ)
+    results = asyncio.run(examine(environment.load(), known, Clock().now()))
     if args.json:
         print(json.dumps([msgspec.to_builtins(result) for result in results]))
     else:
+        if not known:
+            print("no FLOWMON_ variable is set: looking at the defaults, not where options may have put things")
         for result in results:
             print(f"{MARKS[result.status]}  {result.part}: {result.seen}")
             if result.do:

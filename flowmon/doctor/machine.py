@@ -32,8 +32,11 @@ def _venue(path: Path) -> Result:
     part = f"venue {path}"
     errors = [problem for problem in problems if problem.severity == "error"]
     if venue is None or errors:
-        first = f"{problems[0].path}: {problems[0].message}" if problems else "cannot be read"
-        return Result(part, "fail", f"{len(errors)} errors; first {first}", f"run: flowmon check {path}")
+        if not path.exists():
+            return Result(part, "fail", "there is no such file", "set FLOWMON_VENUES to your venue files")
+        first = ": ".join(text for text in (errors[0].path, errors[0].message) if text)
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        return Result(part, "fail", first + more, f"run: flowmon check {path}")
     seen = f"{venue.name}: {len(venue.zones)} zones, {len(venue.counters)} counters, {len(venue.receivers)} receivers"
     if problems:
         return Result(part, "warn", f"{seen}; {len(problems)} warnings", f"run: flowmon check {path}")

@@ -39,6 +39,7 @@ _QUERY = """
 SELECT venue, "offset", "index", body FROM findings
 WHERE venue = $1 AND subject = $2 AND at >= $3 AND at < $4 ORDER BY at, "offset", "index" LIMIT $5
 """
+_NEWEST = 'SELECT at FROM findings WHERE venue = $1 ORDER BY "offset" DESC, "index" DESC LIMIT 1'
 _LATEST = 'SELECT coalesce(max("offset"), -1) FROM findings WHERE venue = $1'
 _TABLE = "SELECT to_regclass('findings') IS NOT NULL"
 
@@ -117,6 +118,19 @@ class PostgresHistory:
         except FAILURES as error:
             self._let_go()
             raise FlowmonError(f"PostgreSQL at {place(self._url)}: {explained(error)}") from error
+
+
+async def newest(url: str, venues: Sequence[str], *, timeout_s: float) -> float | None:
+    """Time of the newest finding stored of any of the venues, None when there is none. Raises FlowmonError."""
+    try:
+        connection = await asyncpg.connect(url, timeout=timeout_s, command_timeout=timeout_s)
+        try:
+            found = [await connection.fetchval(_NEWEST, venue) for venue in venues]
+        finally:
+            connection.terminate()
+    except FAILURES as error:
+        raise FlowmonError(f"PostgreSQL at {place(url)}: {explained(error)}") from error
+    return max((at for at in found if at is not None), default=None)
 
 
 async def table_there(url: str, *, timeout_s: float) -> bool:

@@ -85,9 +85,29 @@ async def test_mqtt(settings: Settings, answer: bytes, status: str, seen: str) -
 async def test_feed(settings: Settings, status_line: str, body: str, status: str, seen: str) -> None:
     answer = f"HTTP/1.1 {status_line}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}"
     async with listening(answer.encode()) as port:
-        result = await servers.feed(msgspec.structs.replace(settings, feed_port=port))
+        result, *_ = await servers.feed(msgspec.structs.replace(settings, feed_port=port))
     assert result.status == status
     assert seen in result.seen
+
+
+@pytest.mark.parametrize(
+    ("health", "status", "seen", "do"),
+    [
+        (["good", "good", "unknown"], "ok", "2 of 3 are heard", ""),
+        (["good", "silent", "fault"], "warn", "2 of 3 are silent or at fault: d1, d2", "power"),
+        (["silent", "silent", "silent"], "fail", "3 of 3 are silent", "is the gateway"),
+    ],
+)
+async def test_devices(settings: Settings, health: list[str], status: str, seen: str, do: str) -> None:
+    sensors = {f"d{number}": {"health": each} for number, each in enumerate(health)}
+    body = json.dumps({"ready": True, "lag_ms": {"museum": 400}, "sensors": sensors})
+    answer = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}"
+    async with listening(answer.encode()) as port:
+        running, devices = await servers.feed(msgspec.structs.replace(settings, feed_port=port, feed_host="0.0.0.0"))
+    assert running.status == "ok"
+    assert (devices.part, devices.status) == ("devices of museum", status)
+    assert seen in devices.seen
+    assert do in devices.do
 
 
 async def test_what_was_set_must_answer_and_what_was_not_is_off(settings: Settings) -> None:
@@ -158,6 +178,7 @@ def test_this_machine(settings: Settings, tmp_path: Path) -> None:
     checked = machine.venues(msgspec.structs.replace(settings, venues=(MUSEUM, tmp_path / "bad.toml", tmp_path / "no")))
     assert [result.status for result in checked] == ["ok", "fail", "fail"]
     assert "flowmon check" in checked[1].do
+    assert (checked[2].seen, checked[2].do) == ("there is no such file", "set FLOWMON_VENUES to your venue files")
     assert machine.venues(msgspec.structs.replace(settings, venues=()))[0].status == "fail"
 
 
@@ -174,4 +195,7 @@ def test_the_verb(settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: p
     printed = capsys.readouterr()
     assert "FAIL  MQTT" in printed.out
     assert "-> start" in printed.out
+    assert "nothing listens there" in printed.out
+    assert "Errno" not in printed.out
+    assert "no FLOWMON_ variable" not in printed.out
     assert printed.err == ""
