@@ -4,6 +4,7 @@ Labels come from venue files and from fixed lists, never from payloads: a label 
 under `other`, so that rubbish on the wire cannot fill the memory of whoever scrapes it.
 """
 
+from collections import Counter as Tally
 from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
@@ -94,8 +95,8 @@ def appended(seconds: float) -> None:
 
 def found(findings: Iterable[Finding]) -> None:
     """Findings were published; counted by their type."""
-    for finding in findings:
-        _findings.labels(str(finding.__struct_config__.tag)).inc()
+    for kind, count in Tally(map(type, findings)).items():
+        _findings.labels(str(kind.__struct_config__.tag)).inc(count)
 
 
 def journal_lag(venue: str, records: int) -> None:
