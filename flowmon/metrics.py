@@ -95,8 +95,8 @@ def appended(seconds: float) -> None:
 
 def found(findings: Iterable[Finding]) -> None:
     """Findings were published; counted by their type."""
-    for kind, count in Tally(map(type, findings)).items():
-        _findings.labels(str(kind.__struct_config__.tag)).inc(count)
+    for tag, count in Tally(finding.__struct_config__.tag for finding in findings).items():
+        _findings.labels(str(tag)).inc(count)
 
 
 def journal_lag(venue: str, records: int) -> None:
