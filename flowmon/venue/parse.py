@@ -32,7 +32,7 @@ def load_all(paths: Sequence[Path]) -> list[Venue]:
         venue, problems_here = read(path)
         found += [problem for problem in problems_here if problem.severity == "error"]
         if venue is not None and venues.setdefault(venue.id, venue) is not venue:
-            message, hint = f"another file has the id {venue.id} too", "give each venue its own id"
+            message, hint = f"another file has the same id {venue.id}", "give each venue its own id"
             found.append(Problem(path="id", message=message, hint=hint, file=str(path)))
     if found:
         raise VenueInvalid(found)

@@ -133,5 +133,5 @@ def test_all_files_are_read_and_all_their_problems_said(tmp_path: Path) -> None:
     said = str(caught.value).splitlines()
     assert len(said) == 3
     assert said[0].startswith(f"{bad}: zones.star-room.capacity: ")
-    assert said[1].startswith(f"{twin}: id: another file has the id")
+    assert said[1].startswith(f"{twin}: id: another file has the same id")
     assert "cannot be read" in said[2]
