@@ -178,6 +178,7 @@ class Monitor:
         self._intake.counter_of(fact)
         if not self._intake.is_new(fact):
             return ()
+        _live(fact)
         self._hear(fact)
         at = self._when(fact)
         crossing = self._intake.take(fact, at)
@@ -229,14 +230,16 @@ class Monitor:
     def _queue_reading(self, fact: QueueReading) -> Sequence[Finding]:
         queue = self._queue_of(fact.queue)
         if self._intake.is_new(fact):
+            _live(fact)
             self._hear(fact)
             self._queues.reading(queue, fact, self._when(fact))
         return ()
 
     def _zone_count(self, fact: ZoneCount) -> Sequence[Finding]:
         self._known_zone(fact.zone, fact.people)
-        if not self._intake.is_new(fact) or fact.historical:
+        if not self._intake.is_new(fact):
             return ()
+        _live(fact)
         self._hear(fact)
         at = self._when(fact)
         before, after = self._occupancy.observe(fact.zone, fact.people, at)
@@ -443,6 +446,12 @@ class Monitor:
     @staticmethod
     def _marked(finding: Finding) -> Finding:
         return finding if finding.simulated else msgspec.structs.replace(finding, simulated=True)
+
+
+def _live(fact: Fact) -> None:
+    """Raises Refused for what is told long after it happened: it stays in the journal and never moves a live number."""
+    if fact.historical:
+        raise Refused("told long after it happened (a retained message or a device's memory): no live number is moved")
 
 
 def _differs(new: ZoneState | VenueState, old: ZoneState | VenueState) -> bool:

@@ -349,6 +349,17 @@ def test_one_simulated_fact_marks_everything_from_then_on() -> None:
     assert all(f.simulated for f in Monitor.restore(venue(), monitor.snapshot()).current())
 
 
+def test_what_is_told_long_after_it_happened_moves_no_live_number() -> None:
+    monitor = Monitor(venue())
+    old = Count(
+        at=T0 - 9e4, seen=T0 + 2, source="ctr-gate", counter="ctr-gate", kind="event", forward=1, historical=True
+    )
+    told = run(monitor, [*ticks(0, 3), old, *ticks(3, 8)])
+    assert zones(monitor)["hall"].raw == 0
+    assert [f.health for f in told if isinstance(f, DeviceState) and f.device == "ctr-gate"] == ["unknown"]
+    assert any(isinstance(f, Rejected) and "live number" in f.reason for f in told)
+
+
 def test_a_snapshot_of_another_venue_is_refused() -> None:
     data = Monitor(venue()).snapshot()
     with pytest.raises(ValueError, match="rebuild"):
