@@ -3,8 +3,10 @@
 Settings that look arbitrary were found by being bitten; each says by what.
 """
 
+import tempfile
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import faust
@@ -73,6 +75,8 @@ def _bare(settings: Settings) -> faust.App:
         settings.app,
         broker=f"kafka://{settings.kafka}",
         store="memory://",
+        # Faust makes a folder even for tables in memory; nothing is ever kept there.
+        datadir=Path(tempfile.gettempdir()) / f"{settings.app}-faust",
         web_enabled=False,  # metrics have a port of their own
         topic_partitions=settings.partitions,
         topic_replication_factor=settings.replication,

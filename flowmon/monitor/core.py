@@ -90,7 +90,8 @@ class Monitor:
         self._moved = set(
             state.moved if state else venue.zones
         )  # their closed number may have moved since the last tick
-        self._occupancy.wait_again(self._intake.state.pending)
+        for crossing in self._intake.state.pending:
+            self._occupancy.wait(crossing)
         self._learn: dict[type[Any], Callable[[Any], Sequence[Finding]]] = {
             Count: self._count,
             Tick: self._tick,
@@ -305,7 +306,7 @@ class Monitor:
         emptied = self._occupancy.empty_if_closed(at)
         if emptied:
             self._queues.forget()
-        corrected = self._occupancy.close(ripe, self._intake.state.pending, self._health.blind_counters(), at, step)
+        corrected = self._occupancy.close(ripe, self._health.blind_counters(), at, step)
         findings += [*turned, *emptied, *corrected, *self._flows.close(ripe, at)]
         served = self._queues.close(ripe, at)
         findings += self._visits.close(at)

@@ -74,8 +74,10 @@ class Occupancy:
         self._area = [area(zone.outline) for zone in venue.zones.values()]
         self._capacity = venue.capacity or sum(zone.capacity for zone in venue.zones.values())
         incidence = self._incidence()
+        # What waits is kept in whole parts of a person, so that adding and taking away leaves nothing behind.
+        self._parts = math.lcm(*self._sharing().values())
         self._moves = [
-            [(int(z), float(incidence[z, d])) for z in np.flatnonzero(incidence[:, d])]
+            [(int(z), round(incidence[z, d] * self._parts)) for z in np.flatnonzero(incidence[:, d])]
             for d in range(incidence.shape[1])
         ]
         # Nobody told us how many are inside when the very first record is read.
@@ -87,35 +89,30 @@ class Occupancy:
         )
         if self.state.balance is not None:
             self._balance.state = self.state.balance
-        self._waiting, self._raw_waiting = [0.0] * places, [0] * places
+        self._waiting, self._raw_waiting = [0] * places, [0] * places
         self._refresh()
 
     def wait(self, crossing: Crossing) -> set[str]:
         """A crossing arrived but is not closed yet: the shown number moves at once. Returns the places it touches."""
-        touched = set()
-        column = self._column[crossing.counter]
-        for direction, people in ((column, crossing.forward), (column + 1, crossing.backward)):
-            if people:
-                for place, share in self._moves[direction]:
-                    self._waiting[place] += share * people
-                    self._raw_waiting[place] += people if share > 0 else -people
-                    touched.add(self._places[place])
-        return touched
+        return {self._places[place] for place in self._wait(crossing, +1)}
 
     def waiting(self, zone: str) -> bool:
         """Whether crossings that touch a zone are not closed yet."""
-        return self._waiting[self._index[zone]] != 0.0
+        return self._waiting[self._index[zone]] != 0
 
-    def wait_again(self, pending: list[Crossing]) -> None:
-        """Only these crossings are waiting now."""
-        self._waiting, self._raw_waiting = [0.0] * len(self._waiting), [0] * len(self._waiting)
-        for crossing in pending:
-            self.wait(crossing)
+    def _wait(self, crossing: Crossing, sign: int) -> list[int]:
+        touched = []
+        column = self._column[crossing.counter]
+        for direction, people in ((column, sign * crossing.forward), (column + 1, sign * crossing.backward)):
+            if people:
+                for place, parts in self._moves[direction]:
+                    self._waiting[place] += parts * people
+                    self._raw_waiting[place] += people if parts > 0 else -people
+                    touched.append(place)
+        return touched
 
-    def close(
-        self, ripe: list[Crossing], pending: list[Crossing], blind: set[str], at: float, step_s: float
-    ) -> list[Correction]:
-        """Take in the crossings the watermark has passed; `pending` still wait, `blind` are silent counters.
+    def close(self, ripe: list[Crossing], blind: set[str], at: float, step_s: float) -> list[Correction]:
+        """Take in the crossings the watermark has passed; `blind` are silent counters.
 
         Returns what was corrected so that no zone is below zero.
         """
@@ -127,10 +124,10 @@ class Occupancy:
             counts[column] += crossing.forward
             counts[column + 1] += crossing.backward
             self._book(crossing)
+            self._wait(crossing, -1)
             self.state.periods[crossing.counter] = crossing.period_s
         for column in np.flatnonzero(counts).tolist():
             self.state.rates[column].learn(float(counts[column]), at)
-        self.wait_again(pending)
         self._balance.learn(counts, self._unseen(blind, at, step_s) if blind else None)
         corrected = self._settle(at)
         self._refresh()
@@ -194,8 +191,8 @@ class Occupancy:
         """What is said of a zone; `unknown` withdraws the number."""
         place = self._index[zone]
         capacity = self._venue.zones[zone].capacity
-        waiting, raw_waiting = (self._waiting[place], self._raw_waiting[place]) if provisional else (0.0, 0)
-        shown = max(0.0, self._value[place] + waiting)
+        waiting, raw_waiting = (self._waiting[place], self._raw_waiting[place]) if provisional else (0, 0)
+        shown = max(0.0, self._value[place] + waiting / self._parts)
         lo, hi = interval(shown, self._sd[place])
         truth = self.state.truth.get(zone)
         return ZoneState(
@@ -218,7 +215,7 @@ class Occupancy:
 
     def venue_state(self, at: float, *, quality: Quality, flows: tuple[float, float], provisional: bool) -> VenueState:
         """What is said of the whole venue."""
-        shown = max(0.0, -(self._value[-1] + (self._waiting[-1] if provisional else 0.0)))
+        shown = max(0.0, -(self._value[-1] + (self._waiting[-1] / self._parts if provisional else 0.0)))
         # What is known of the rooms is known of their sum, and may be better than what the outer doors tell.
         lo, hi = interval(shown, min(self._sd[-1], math.sqrt(sum(sd * sd for sd in self._sd[:-1]))))
         oldest = min((self.state.truth.get(zone, -1.0) for zone in self.zones), default=-1.0)
@@ -242,11 +239,16 @@ class Occupancy:
         self.state.balance = self._balance.state
         return self.state
 
-    def _incidence(self) -> Array:
-        incidence = np.zeros((len(self.zones) + 1, 2 * len(self._column)))
+    def _sharing(self) -> dict[str, int]:
+        """How many counters watch each portal."""
         sharing: dict[str, int] = {}
         for counter in self._venue.counters.values():
             sharing[counter.portal] = sharing.get(counter.portal, 0) + 1
+        return sharing
+
+    def _incidence(self) -> Array:
+        incidence = np.zeros((len(self.zones) + 1, 2 * len(self._column)))
+        sharing = self._sharing()
         for name, counter in self._venue.counters.items():
             into, out_of = counter.towards, other_side(self._venue.portals[counter.portal], counter.towards)
             share = 1.0 / sharing[counter.portal]
@@ -259,8 +261,8 @@ class Occupancy:
         """Keep the plain balance beside the estimate, for audit."""
         column = self._column[crossing.counter]
         for direction, people in ((column, crossing.forward), (column + 1, crossing.backward)):
-            for place, share in self._moves[direction]:
-                self.state.raw[place] += people if share > 0 else -people
+            for place, parts in self._moves[direction]:
+                self.state.raw[place] += people if parts > 0 else -people
         counter = self._venue.counters[crossing.counter]
         if OUTSIDE in self._venue.portals[counter.portal].between:
             self.state.entered += crossing.backward if counter.towards == OUTSIDE else crossing.forward

@@ -14,16 +14,16 @@ from tests.screens.stage import CHROMIUM, FakeFeed, Site, chromium, opened, site
 Open = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium of the system."""
+    """Chromium of the system; ended with its module, as its event loop would be in the way of others."""
     if not Path(CHROMIUM).exists():
         pytest.skip("Chromium is not installed: run `make test`, which installs it")
     with chromium() as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def served() -> Iterator[Site]:
     """The screens' files."""
     with site() as running:
