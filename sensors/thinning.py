@@ -1,10 +1,15 @@
 """One sighting per beacon, receiver and second: more say nothing new and cost every later stage. Pure."""
 
+import itertools
+
 from flowmon.facts import Sighting
 
 
+FORGET_S = 60
+
+
 class Thinning:
-    """Remembers at most `memory` sightings (oldest forgotten first): 100,000 are a minute of 1,600 a second."""
+    """Remembers a minute of sightings, at most `memory` (oldest forgotten first)."""
 
     def __init__(self, memory: int = 100_000) -> None:
         self._memory = memory
@@ -15,7 +20,8 @@ class Thinning:
         place = (sighting.beacon, sighting.receiver, int(sighting.at))
         if place in self._heard:
             return False
-        if len(self._heard) >= self._memory:
-            del self._heard[next(iter(self._heard))]
         self._heard[place] = None
+        for oldest in list(itertools.islice(self._heard, 2)):
+            if len(self._heard) > self._memory or oldest[2] < place[2] - FORGET_S:
+                del self._heard[oldest]
         return True

@@ -26,6 +26,12 @@ def test_beacons_and_receivers_are_apart_and_order_does_not_matter() -> None:
 
 def test_memory_is_bounded() -> None:
     thinning = Thinning(memory=100)
-    assert all(thinning.keeps(heard(float(second))) for second in range(1_000))
+    assert all(thinning.keeps(heard(10.0, beacon=f"tok-{number}")) for number in range(1_000))
     assert len(thinning._heard) == 100
-    assert not thinning.keeps(heard(999.5))
+    assert not thinning.keeps(heard(10.5, beacon="tok-999"))
+
+
+def test_a_minute_later_a_sighting_is_forgotten() -> None:
+    thinning = Thinning()
+    assert all(thinning.keeps(heard(float(second))) for second in range(1_000))
+    assert len(thinning._heard) <= 62
