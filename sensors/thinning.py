@@ -4,7 +4,6 @@ import itertools
 
 from flowmon.facts import Sighting
 
-
 FORGET_S = 60
 
 
