@@ -5,6 +5,8 @@ close on them; health judges the devices; alerts judge the closed numbers. Betwe
 number at once (a provisional state); nothing else decides before the watermark.
 
 A record is applied whole, so `(venue, offset)` names a state exactly. Data never raises: it becomes `Rejected`.
+
+The module is long because each kind of fact has its method: a few lines each, together the list of what can happen.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,19 +33,18 @@ from flowmon.facts import (
     Tick,
     ZoneCount,
 )
-from flowmon.findings import Correction, Finding, Quality, QueueState, Rejected, VenueState, ZoneState
+from flowmon.findings import Correction, Finding, Rejected
 from flowmon.monitor.alerts import Alerts, AlertsState, Measure
 from flowmon.monitor.flows import Flows, FlowsState
 from flowmon.monitor.health import Health, HealthState
 from flowmon.monitor.intake import LEAP_S, TIME_MAX, Crossing, Intake, IntakeState, Refused
 from flowmon.monitor.occupancy import Occupancy, OccupancyState
 from flowmon.monitor.queues import Queues, QueuesState
+from flowmon.monitor.states import REPEAT_S, States, StatesState
 from flowmon.monitor.visits import Visits, VisitsState
-from flowmon.names import OUTSIDE
 from flowmon.venue.model import Venue, fingerprint
 
 VERSION = 1
-REPEAT_S = 10.0  # every state is told at least this often, so that its age is known
 STEP_MAX_S = 60.0  # ticks that are further apart were missed, not lived through
 REFUSALS_REPEAT_S = 60.0
 REFUSALS_MAX = 1_000
@@ -62,10 +63,7 @@ class MonitorState(Struct):
     visits: VisitsState
     health: HealthState
     alerts: AlertsState
-    told: dict[str, ZoneState]
-    told_venue: VenueState | None
-    told_queues: list[QueueState]
-    moved: list[str]
+    states: StatesState
     refusals: dict[str, float]
 
 
@@ -82,14 +80,16 @@ class Monitor:
         self._health = Health(venue, state.health if state else None)
         self._alerts = Alerts(venue, state.alerts if state else None)
         self._simulated = state.simulated if state else venue.simulated
-        self._told: dict[str, ZoneState] = state.told if state else {}
-        self._told_venue = state.told_venue if state else None
-        self._told_queues: list[QueueState] = state.told_queues if state else []
+        self._states = States(
+            venue,
+            self._occupancy,
+            self._flows,
+            self._queues,
+            self._visits,
+            self._health,
+            state.states if state else None,
+        )
         self._refusals: dict[str, float] = state.refusals if state else {}
-        self._touched: set[str] = set()  # their shown number moved within this record
-        self._moved = set(
-            state.moved if state else venue.zones
-        )  # their closed number may have moved since the last tick
         for crossing in self._intake.state.pending:
             self._occupancy.wait(crossing)
         self._learn: dict[type[Any], Callable[[Any], Sequence[Finding]]] = {
@@ -124,8 +124,7 @@ class Monitor:
                 findings += self._learn[type(fact)](fact)
             except Refused as refused:
                 findings += self._refuse(fact, str(refused))
-        if self._touched:
-            findings += self._provisional()
+        findings += self._states.provisional(self._intake.state.now, self._intake.watermark)
         return [self._marked(f) for f in findings] if self._simulated else findings
 
     def current(self) -> list[Finding]:
@@ -133,9 +132,7 @@ class Monitor:
         at = self._intake.watermark
         if at == float("-inf"):
             return []
-        findings: list[Finding] = [self._zone_state(zone, at) for zone in self.venue.zones]
-        findings.append(self._venue_state(at))
-        findings += [self._queue_state(queue, at) for queue in self.venue.queues]
+        findings: list[Finding] = self._states.current(at)
         findings += [self._health.device_state(device, at) for device in self._health.devices]
         findings += self._alerts.open_episodes(at)
         return [self._marked(f) for f in findings] if self._simulated else findings
@@ -154,10 +151,7 @@ class Monitor:
                 visits=self._visits.state,
                 health=self._health.state,
                 alerts=self._alerts.state,
-                told=self._told,
-                told_venue=self._told_venue,
-                told_queues=self._told_queues,
-                moved=sorted(self._moved),
+                states=self._states.save(),
                 refusals=self._refusals,
             )
         )
@@ -184,7 +178,7 @@ class Monitor:
         at = self._when(fact)
         crossing = self._intake.take(fact, at)
         if crossing is not None:
-            self._touched |= self._occupancy.wait(crossing)
+            self._states.touch(self._occupancy.wait(crossing))
         return ()
 
     def _tick(self, fact: Tick) -> Sequence[Finding]:
@@ -207,8 +201,8 @@ class Monitor:
             raise Refused(f"there is no zone {fact.zone!r} in the venue file")
         if self._intake.is_new(fact):
             changed = self._visits.learn(fact, self._when(fact))
-            self._touched |= changed
-            self._moved |= changed
+            self._states.touch(changed)
+            self._states.move(changed)
         return ()
 
     def _served(self, fact: Served) -> Sequence[Finding]:
@@ -244,7 +238,7 @@ class Monitor:
         self._hear(fact)
         at = self._when(fact)
         before, after = self._occupancy.observe(fact.zone, fact.people, at)
-        self._move(fact.zone)
+        self._states.set(fact.zone)
         if abs(after - before) < 2.0:
             return ()
         return (Correction(at=at, zone=fact.zone, before=before, after=after, reason="zone-sensor", by=fact.source),)
@@ -255,7 +249,7 @@ class Monitor:
             return ()
         at, _ = self._intake.when(fact)
         before, after = self._occupancy.recount(fact.zone, fact.people, at)
-        self._move(fact.zone)
+        self._states.set(fact.zone)
         return (
             Correction(
                 at=at,
@@ -297,7 +291,7 @@ class Monitor:
         self._queues.forget()
         self._health.leap(now)
         self._alerts.leap()
-        self._moved = set(self.venue.zones)
+        self._states.move(set(self.venue.zones))
 
     def _close(self, ripe: list[Crossing], at: float, step: float) -> list[Finding]:
         findings: list[Finding] = []
@@ -311,95 +305,20 @@ class Monitor:
         served = self._queues.close(ripe, at)
         findings += self._visits.close(at)
         # Rates and ages change with time alone, but not before the next ten seconds are full.
-        if turned or emptied or at // REPEAT_S != (at - step) // REPEAT_S:
-            self._moved = set(self.venue.zones)
-        else:
-            self._moved |= self._flows.touched(ripe) | {correction.zone for correction in corrected}
-        if self._moved or served:
-            findings += self._tell(at, repeat=at // REPEAT_S != (at - step) // REPEAT_S)
-        return findings + self._judge(at, now)
-
-    def _tell(self, at: float, *, repeat: bool) -> list[Finding]:
-        """Closed states that changed, and every state once in ten seconds."""
-        told: list[Finding] = []
-        for zone in self.venue.zones:
-            if zone not in self._moved:
-                continue
-            state, last = self._zone_state(zone, at), self._told.get(zone)
-            if repeat or last is None or _differs(state, last):
-                self._told[zone] = state
-                told.append(state)
-                if self._occupancy.waiting(zone):
-                    self._touched.add(zone)  # the closed number must not hide what was shown since
-        self._moved = set()
-        venue = self._venue_state(at)
-        if repeat or self._told_venue is None or _differs(venue, self._told_venue):
-            self._told_venue = venue
-            told.append(venue)
-            if self._occupancy.waiting(OUTSIDE):
-                self._touched.add(OUTSIDE)
-        queues = [self._queue_state(queue, at) for queue in self.venue.queues]
-        told += queues if repeat else [q for q, last in zip(queues, self._told_queues, strict=False) if _waits(q, last)]
-        self._told_queues = queues
-        return told
-
-    def _judge(self, at: float, now: float) -> list[Finding]:
-        """Rules over the closed states."""
-        judge, venue = self._alerts.close, self._told_venue
-        zones = [Measure(z.zone, z.occupancy, float(z.capacity), z.quality) for z in self._told.values()]
-        changed: list[Finding] = [*judge("zone", zones, at)]
-        if venue is not None:
-            changed += judge("venue", [Measure("venue", venue.occupancy, float(venue.capacity), venue.quality)], at)
-        waits = [(q.queue, None if q.wait_p90_s is None else q.wait_p90_s / 60.0, q.quality) for q in self._told_queues]
-        changed += judge("queue", [Measure(queue, wait, 1.0, quality) for queue, wait, quality in waits], at)
-        changed += judge("device", [self._silence(device, now) for device in self._health.devices], at)
-        return changed
+        repeat = at // REPEAT_S != (at - step) // REPEAT_S
+        changed = set(self.venue.zones) if turned or emptied else {correction.zone for correction in corrected}
+        self._states.move(changed | self._flows.touched(ripe))
+        findings += self._states.close(at, repeat=repeat, served=served)
+        for watches, measures in self._states.measures():
+            findings += self._alerts.close(watches, measures, at)
+        silences = [self._silence(device, now) for device in self._health.devices]
+        return [*findings, *self._alerts.close("device", silences, at)]
 
     def _silence(self, device: str, now: float) -> Measure:
         known = self._health.state.devices[device]
         if known.health != "silent":
             return Measure(device, 0.0, 1.0, "good")
         return Measure(device, max(1.0, now - known.since), 1.0, "good")
-
-    def _provisional(self) -> list[Finding]:
-        """The shown number of what crossings have just moved."""
-        touched, self._touched = self._touched, set()
-        at = self._intake.state.now
-        if at == float("-inf"):
-            return []
-        told: list[Finding] = [self._zone_state(z, at, provisional=True) for z in self.venue.zones if z in touched]
-        if OUTSIDE in touched:
-            told.append(self._venue_state(at, provisional=True))
-        return told
-
-    # What is said of each subject.
-
-    def _zone_state(self, zone: str, at: float, *, provisional: bool = False) -> ZoneState:
-        some_blind, all_blind = self._health.blinded(zone)
-        return self._occupancy.zone_state(
-            zone,
-            at,
-            quality="stale" if some_blind else "good",
-            flows=self._flows.rates(zone, self._intake.watermark),
-            beacons=self._visits.inside(zone),
-            unknown=all_blind,
-            provisional=provisional,
-        )
-
-    def _venue_state(self, at: float, *, provisional: bool = False) -> VenueState:
-        blind = self._health.blind_counters()
-        outer: Quality = "stale" if any(self._leads_outside(counter) for counter in blind) else "good"
-        return self._occupancy.venue_state(
-            at, quality=outer, flows=self._flows.venue_rates(self._intake.watermark), provisional=provisional
-        )
-
-    def _queue_state(self, queue: str, at: float) -> QueueState:
-        zone = self.venue.queues[queue].zone
-        some_blind, _ = self._health.blinded(zone)
-        return self._queues.queue_state(queue, at, self._occupancy.people(zone), "stale" if some_blind else "good")
-
-    def _leads_outside(self, counter: str) -> bool:
-        return OUTSIDE in self.venue.portals[self.venue.counters[counter].portal].between
 
     # What every fact goes through.
 
@@ -412,11 +331,6 @@ class Monitor:
             skew = self._intake.skewed(fact.source, fact.seen - fact.at) if reason else fact.seen - fact.at
             self._health.clock(fact.source, skew, reason)
         return at
-
-    def _move(self, zone: str) -> None:
-        """A zone's number was set by something else than a crossing."""
-        self._moved.add(zone)
-        self._touched |= {zone, OUTSIDE}
 
     def _queue_of(self, name: str) -> str:
         queue = self._queues.resolve(name)
@@ -453,19 +367,3 @@ def _live(fact: Fact) -> None:
     """Raises Refused for what is told long after it happened: it stays in the journal and never moves a live number."""
     if fact.historical:
         raise Refused("told long after it happened (a retained message or a device's memory): no live number is moved")
-
-
-def _differs(new: ZoneState | VenueState, old: ZoneState | VenueState) -> bool:
-    """Whether a reader would see another number, level or quality."""
-    return (new.occupancy, new.level, new.quality, new.inflow, new.outflow) != (
-        old.occupancy,
-        old.level,
-        old.quality,
-        old.inflow,
-        old.outflow,
-    )
-
-
-def _waits(new: QueueState, old: QueueState) -> bool:
-    """Whether a reader would see another queue."""
-    return msgspec.structs.replace(new, at=old.at) != old
