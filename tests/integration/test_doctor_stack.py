@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -20,8 +21,10 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
-def settings(services: Services, tmp_path: Path) -> Settings:
-    return Settings(mqtt=services.mqtt_url, kafka=services.kafka_address, postgres=services.postgres_url, data=tmp_path)
+def settings(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Iterator[Settings]:
+    """Servers of their own: the doctor judges the newest of everything, and other tests write to the shared ones."""
+    with Services(tmp_path_factory.mktemp("doctor")) as own:
+        yield Settings(mqtt=own.mqtt_url, kafka=own.kafka_address, postgres=own.postgres_url, data=tmp_path)
 
 
 async def test_brokers_and_database(settings: Settings) -> None:
