@@ -1,6 +1,6 @@
 """Dialects of device families: pure, one module a family, in one table."""
 
-from sensors.dialects import espresense, native, xovis
+from sensors.dialects import axis, espresense, native, xovis
 from sensors.dialects.port import Dialect
 
 #: The name a venue file uses -> the module that speaks it.
@@ -8,4 +8,5 @@ DIALECTS: dict[str, Dialect] = {
     "native": native,
     "xovis": xovis,
     "espresense": espresense,
+    "axis": axis,
 }

@@ -18,6 +18,7 @@ _BOM = b"\xef\xbb\xbf"
 NAME_MAX = 100
 TEXT_MAX = 200
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_MAC = re.compile(r"[0-9a-fA-F]{12}")
 #: JSON numbers are exact up to here in every language that may read them again.
 INTEGER_MAX = 2**53
 
@@ -92,6 +93,17 @@ def name(value: object, what: str) -> str:
     return value
 
 
+def mac(text: str) -> str:
+    """A hardware address in one spelling, 12 capitals ("b8:a4:4f:a8:9c:85" -> "B8A44FA89C85"); else as it stands."""
+    bare = re.sub(r"[:.\-]", "", text)
+    return bare.upper() if _MAC.fullmatch(bare) else text
+
+
+def slug(text: str) -> str:
+    """A name spelt as an id of a venue file ("Salle 711" -> "salle-711"); "" when no letter or digit is left."""
+    return re.sub(r"[^a-z0-9]+", "-", text[:NAME_MAX].lower()).strip("-")
+
+
 def fits(text: str, most: int = TEXT_MAX) -> bool:
     """Whether text is at most `most` characters long and has no control characters or half surrogates."""
     return len(text) <= most and _UNPRINTABLE.search(text) is None
@@ -103,6 +115,16 @@ def people(value: object, what: str) -> int:
     if count != int(count) or not 0 <= count <= INTEGER_MAX:
         raise Undecodable(f"{what} is not a whole number from 0 on: {value!r}")
     return int(count)
+
+
+def digits(value: object, what: str) -> int:
+    """`value` as `people`, where a format writes its numbers as text of ASCII digits. Raises Undecodable."""
+    if not isinstance(value, str):
+        return people(value, what)
+    text = value.strip()
+    if not (text.isascii() and text.isdecimal() and len(text) <= 16):
+        raise Undecodable(f"{what} is not a whole number from 0 on: {value[:40]!r}")
+    return people(int(text), what)
 
 
 def number(value: object, what: str) -> float:
