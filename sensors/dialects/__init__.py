@@ -1,6 +1,6 @@
 """Dialects of device families: pure, one module a family, in one table."""
 
-from sensors.dialects import axis, espresense, native, xovis
+from sensors.dialects import axis, espresense, milesight, native, xovis
 from sensors.dialects.port import Dialect
 
 #: The name a venue file uses -> the module that speaks it.
@@ -9,4 +9,5 @@ DIALECTS: dict[str, Dialect] = {
     "xovis": xovis,
     "espresense": espresense,
     "axis": axis,
+    "milesight": milesight,
 }
