@@ -1,6 +1,18 @@
 """Dialects of device families: pure, one module a family, in one table."""
 
-from sensors.dialects import axis, espresense, milesight, native, xovis
+from sensors.dialects import (
+    axis,
+    espresense,
+    hikvision,
+    milesight,
+    minew,
+    moko,
+    native,
+    openmqttgateway,
+    ruuvi,
+    tasmota,
+    xovis,
+)
 from sensors.dialects.port import Dialect
 
 #: The name a venue file uses -> the module that speaks it.
@@ -10,4 +22,11 @@ DIALECTS: dict[str, Dialect] = {
     "espresense": espresense,
     "axis": axis,
     "milesight": milesight,
+    "hikvision": hikvision,
+    "openmqttgateway": openmqttgateway,
+    "theengs": openmqttgateway,
+    "ruuvi": ruuvi,
+    "minew": minew,
+    "moko": moko,
+    "tasmota": tasmota,
 }

@@ -1,0 +1,97 @@
+"""Bluetooth advertisements: the AD structures of a packet, and the beacon named in them. No dialect; any bytes do.
+
+Source: Bluetooth Core Supplement part A §1 (length, type, data); AltBeacon/spec; google/eddystone; Apple's iBeacon.
+
+A beacon is named as ESPresense names it, so that one beacon heard by two makes of receiver is one beacon:
+`iBeacon:<uuid>-<major>-<minor>`, `altBeacon:<first 16 bytes as uuid>-<u16>-<u16>`, `eddy:<namespace>-<instance>`.
+
+Pitfalls:
+* Major and minor are big endian; company ids are little endian.
+* ESPresense writes the fifth byte of an Eddystone namespace twice: 22 digits, not 20. So do we, for the same name.
+* Older Eddystone-UID frames leave out the two reserved bytes.
+* Eddystone-EID rotates, TLM and URL name nobody. Addresses rotate too, and belong to telephones: never a name.
+"""
+
+import re
+from collections.abc import Iterator
+
+from flowmon.errors import Undecodable
+from sensors.dialects.port import Unwanted
+
+MANUFACTURER = 0xFF
+SERVICE_DATA_16 = 0x16
+EDDYSTONE = b"\xaa\xfe"
+_IBEACON = b"\x4c\x00\x02\x15"
+_ALTBEACON = b"\xbe\xac"
+_NAMELESS = {0x10: "Eddystone-URL", 0x20: "Eddystone-TLM", 0x30: "Eddystone-EID", 0x40: "Eddystone-EID"}
+_UUID = re.compile(r"[0-9a-f]{32}")
+#: Extended advertising carries at most this much.
+_MOST = 1650
+
+
+def structures(advert: bytes) -> Iterator[tuple[int, bytes]]:
+    """The (type, data) of each AD structure; a zero length is padding, and a cut structure ends the packet.
+
+    >>> list(structures(bytes.fromhex("020106" "03ff4c00" "00" "05ff00")))
+    [(1, b'\\x06'), (255, b'L\\x00')]
+    """
+    place = 0
+    while place < len(advert):
+        end = place + 1 + advert[place]
+        if end > len(advert):
+            return
+        if end > place + 1:
+            yield advert[place + 1], advert[place + 2 : end]
+        place = end
+
+
+def structure(kind: int, data: bytes) -> bytes:
+    """One AD structure, for data that came without its length. Data beyond 254 bytes is cut."""
+    data = data[:254]
+    return bytes((len(data) + 1, kind)) + data
+
+
+def beacon(advert: bytes) -> str:
+    """The name of the beacon that sent these AD structures. Raises Unwanted, and nothing else, when it has none."""
+    nameless = ""
+    for kind, data in structures(advert[:_MOST]):
+        if kind == MANUFACTURER and (name := _manufacturer(data)):
+            return name
+        if kind == SERVICE_DATA_16 and data.startswith(EDDYSTONE) and len(data) > 2:
+            if data[2] == 0 and len(data) >= 20:
+                return f"eddy:{data[4:9].hex()}{data[8:14].hex()}-{data[14:20].hex()}"
+            nameless = _NAMELESS.get(data[2], "")
+    if nameless:
+        raise Unwanted(f"advertisement: {nameless} names no beacon; not kept")
+    raise Unwanted("advertisement: no beacon frame (a telephone or another device); not kept")
+
+
+def _manufacturer(data: bytes) -> str:
+    if data.startswith(_IBEACON) and len(data) >= 25:
+        return ibeacon(data[4:20].hex(), _u16(data, 20), _u16(data, 22))
+    if data[2:4] == _ALTBEACON and len(data) >= 26:
+        return f"altBeacon:{_dashed(data[4:20].hex())}-{_u16(data, 20)}-{_u16(data, 22)}"
+    return ""
+
+
+def ibeacon(uuid: str, major: int, minor: int) -> str:
+    """The name of an iBeacon told by its parts; uuid with or without dashes, major and minor 0..65535.
+
+    Raises Unwanted when the uuid is all zero (a receiver's word for "no iBeacon"), Undecodable when it is none.
+    """
+    digits = uuid.replace("-", "").lower()
+    if not _UUID.fullmatch(digits):
+        raise Undecodable("uuid is not 32 hex digits")
+    if not (0 <= major <= 0xFFFF and 0 <= minor <= 0xFFFF):
+        raise Undecodable("major or minor is out of 0..65535")
+    if not int(digits, 16):
+        raise Unwanted("advertisement: no beacon frame (a telephone or another device); not kept")
+    return f"iBeacon:{_dashed(digits)}-{major}-{minor}"
+
+
+def _dashed(digits: str) -> str:
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+
+def _u16(data: bytes, place: int) -> int:
+    return int.from_bytes(data[place : place + 2], "big")

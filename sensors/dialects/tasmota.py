@@ -1,0 +1,74 @@
+"""Tasmota's iBeacon driver (ESP32, or an HM-10 module).
+
+Source: Tasmota docs and tasmota/xsns_52_ibeacon (GPL-3, read only).
+`tele/<topic>/SENSOR` `{"Time":"2021-01-02T12:08:40","IBEACON":{"UID":"E2C5…","MAJOR":"0001","MINOR":"0007",
+"MAC":"A4C1…","RSSI":-56,"STATE":"ON"}}`; `tele/<topic>/LWT` `Online` or `Offline`.
+The receiver is the level before `SENSOR`.
+
+Count kinds: none. Yields Sighting and DeviceStatus.
+
+Pitfalls:
+* MAJOR and MINOR are four hex digits, as text.
+* An address without UID is any Bluetooth device: not kept.
+* `STATE` `OFF` says that nothing was heard for a while: no hearing.
+* `Time` is local without zone and is not read: `at` is when it was got here.
+"""
+
+import re
+from collections.abc import Sequence
+
+from flowmon.errors import Undecodable
+from flowmon.facts import DeviceHealth, DeviceStatus, Fact
+from sensors.dialects import advertisements, bodies, hearing
+from sensors.dialects.port import Message, Outgoing, Unwanted
+
+_HEALTH: dict[bytes, DeviceHealth] = {b"online": "online", b"offline": "offline"}
+_HEX4 = re.compile(r"[0-9A-Fa-f]{4}")
+
+
+def decode(message: Message, device: str) -> list[Fact]:
+    """See the port."""
+    match message.topic.split("/"):
+        case [*_, board, "SENSOR"] if board:
+            return _heard(message, device or board)
+        case [*_, board, "LWT"] if board:
+            health = _HEALTH.get(message.payload.strip().lower())
+            if health is None:
+                raise Undecodable("tasmota: LWT is neither Online nor Offline")
+            source = bodies.name(device or board, "board")
+            return [DeviceStatus(at=message.seen, source=source, seen=message.seen, health=health)]
+        case _:
+            raise Undecodable("topic is not …/<board>/SENSOR or …/<board>/LWT")
+
+
+def _heard(message: Message, receiver: str) -> list[Fact]:
+    body = bodies.table(bodies.document(message.payload), "SENSOR")
+    if "IBEACON" not in body:
+        raise Unwanted("tasmota: no IBEACON in it (another sensor of the board)")
+    found = bodies.table(body["IBEACON"], "IBEACON")
+    if found.get("STATE") == "OFF":
+        return []
+    if "UID" not in found:
+        raise Unwanted("advertisement: no beacon frame (a telephone or another device); not kept")
+    uuid = bodies.name(found["UID"], "UID")
+    return [
+        hearing.sighting(
+            message,
+            at=message.seen,
+            receiver=receiver,
+            beacon=advertisements.ibeacon(uuid, _hex4(found.get("MAJOR"), "MAJOR"), _hex4(found.get("MINOR"), "MINOR")),
+            rssi=found.get("RSSI"),
+            simulated=body.get("simulated") is True,
+        )
+    ]
+
+
+def _hex4(value: object, what: str) -> int:
+    if not isinstance(value, str) or not _HEX4.fullmatch(value):
+        raise Undecodable(f"{what} is not four hex digits")
+    return int(value, 16)
+
+
+def encode(facts: Sequence[Fact], *, venue: str, device: str) -> list[Outgoing]:  # noqa: ARG001 - the port
+    """Not spoken by the simulator yet. Raises ValueError."""
+    raise ValueError(f"tasmota is only read so far, {device} of {venue} cannot speak it")
