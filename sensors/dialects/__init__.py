@@ -12,6 +12,8 @@ from sensors.dialects import (
     ruuvi,
     tasmota,
     xovis,
+    xovis_legacy,
+    xovis_live,
 )
 from sensors.dialects.port import Dialect
 
@@ -29,4 +31,6 @@ DIALECTS: dict[str, Dialect] = {
     "minew": minew,
     "moko": moko,
     "tasmota": tasmota,
+    "xovis-live": xovis_live,
+    "xovis-legacy": xovis_legacy,
 }

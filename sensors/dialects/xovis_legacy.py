@@ -1,0 +1,109 @@
+"""Xovis people counters of firmware 3 and 4, and the LEGACY agents of firmware 5: HTTP push or MQTT.
+
+Source: akenza-io/device-type-library types/xovis/PC2S (MIT) and the driver in vanti-dev/sc-bos.
+
+Count kinds: `window` from the line elements of a count push, `event` from LineCrossing of an event push. The line is
+the element's or count item's id ("0" is the first).
+
+Pitfalls:
+* An event push tells one person as LineCrossing and as LineCount: only LineCrossing counts. A push of LineCounts
+  alone is refused with what to switch on.
+* Only PERSON objects count; a GROUP would count its members again.
+* FillLevelChanged does not say how many people there are: no state can be read from it.
+* Labels other than `fw` and `bw` are parts of them. Times of events are ms, of counts RFC 3339 or ms.
+* `serial` is in each event, `sensor-info` in a count push; else the route names the device.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from flowmon.errors import Undecodable
+from flowmon.facts import Count, Fact
+from sensors.dialects import bodies
+from sensors.dialects.port import Message, Outgoing, Unwanted
+
+_WAYS = {"forward": (1, 0), "backward": (0, 1)}
+
+Body = dict[str, object]
+
+
+def decode(message: Message, device: str) -> list[Fact]:
+    """See the port."""
+    facts: list[Fact] = []
+    for document in bodies.documents(message.payload):
+        for item in document if isinstance(document, list) else [document]:
+            body = bodies.table(item, "envelope")
+            if "connection_test" in body:
+                continue
+            told = {"seen": message.seen, "simulated": body.get("simulated") is True}
+            if "values" in body:
+                facts += _events(body, device, told)
+            elif "content" in body:
+                facts += _counts(body, device, told)
+            else:
+                raise Undecodable("xovis: no values and no content; route a firmware 5 agent to xovis or xovis-live")
+    return facts
+
+
+def _source(named: object, device: str) -> dict[str, Any]:
+    source = bodies.name(named, "serial") if named is not None else device
+    if not source:
+        raise Undecodable("xovis: no serial; name the device on its route")
+    return {"source": source, "counter": source}
+
+
+def _events(body: Body, device: str, told: dict[str, Any]) -> Iterator[Count]:
+    events = [bodies.table(item, "event") for item in bodies.rows(body["values"], "values")]
+    crossings = [event for event in events if event.get("type") == "LineCrossing"]
+    if not crossings and any(event.get("type") == "LineCount" for event in events):
+        raise Unwanted("xovis: LineCount without LineCrossing; switch LineCrossing events on in the agent")
+    for event in crossings:
+        if event.get("objectType", "PERSON") != "PERSON":
+            continue
+        way = _WAYS.get(str(event.get("direction")))
+        if way is None:
+            raise Undecodable("xovis: direction is not forward or backward")
+        track = bodies.people(bodies.table(event.get("object"), "object").get("id"), "object id")
+        yield Count(
+            at=bodies.instant(event.get("timestamp"), "timestamp"),
+            kind="event",
+            line=bodies.name(bodies.table(event.get("countItem"), "countItem").get("id"), "countItem id"),
+            forward=way[0],
+            backward=way[1],
+            seq=bodies.people(2 * track + way[1], "object id"),
+            **_source(event.get("serial"), device),
+            **told,
+        )
+
+
+def _counts(body: Body, device: str, told: dict[str, Any]) -> Iterator[Count]:
+    info = bodies.table(body.get("sensor-info") or {}, "sensor-info")
+    told |= _source(info.get("serial-number"), device)
+    content = bodies.table(body["content"], "content")
+    for item in bodies.rows(content.get("element", []), "element"):
+        element = bodies.table(item, "element")
+        if element.get("data-type") != "LINE":
+            continue
+        line = bodies.name(element.get("element-id"), "element-id")
+        for measured in bodies.rows(element.get("measurement", []), "measurement"):
+            yield _window(bodies.table(measured, "measurement"), told | {"line": line})
+
+
+def _window(measured: Body, told: dict[str, Any]) -> Count:
+    start, end = bodies.instant(measured.get("from"), "from"), bodies.instant(measured.get("to"), "to")
+    if not start < end:
+        raise Undecodable("xovis: a measurement needs from before to")
+    counts: dict[str, int] = {"fw": 0, "bw": 0}
+    for item in bodies.rows(measured.get("value"), "value"):
+        value = bodies.table(item, "value")
+        label = value.get("label")
+        if isinstance(label, str) and label in counts:
+            counts[label] = bodies.people(value.get("value"), label)
+    return Count(at=end, kind="window", start=start, end=end, forward=counts["fw"], backward=counts["bw"], **told)
+
+
+def encode(facts: Sequence[Fact], *, venue: str, device: str) -> list[Outgoing]:
+    """See the port. Read only: the simulator need not speak it yet, so any fact raises ValueError."""
+    if facts:
+        raise ValueError(f"xovis-legacy is read only: {device} of {venue} cannot be simulated in it")
+    return []
