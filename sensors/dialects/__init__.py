@@ -2,9 +2,12 @@
 
 from sensors.dialects import (
     axis,
+    dataq,
     espresense,
+    frigate,
     hikvision,
     irisys,
+    lorawan_hkt,
     lorawan_imbuildings,
     lorawan_milesight,
     lorawan_parametric,
@@ -15,6 +18,7 @@ from sensors.dialects import (
     native,
     openmqttgateway,
     ruuvi,
+    steinel,
     tasmota,
     terabee,
     xovis,
@@ -45,4 +49,8 @@ DIALECTS: dict[str, Dialect] = {
     "lorawan-terabee": lorawan_terabee,
     "lorawan-parametric": lorawan_parametric,
     "lorawan-imbuildings": lorawan_imbuildings,
+    "frigate": frigate,
+    "steinel": steinel,
+    "dataq": dataq,
+    "lorawan-hkt": lorawan_hkt,
 }

@@ -10,14 +10,21 @@ from hypothesis import strategies as st
 
 from flowmon.errors import Undecodable
 from flowmon.facts import Count, DeviceStatus, Fact, ZoneCount
-from sensors.dialects import lorawan, lorawan_imbuildings, lorawan_milesight, lorawan_parametric, lorawan_terabee
+from sensors.dialects import (
+    lorawan,
+    lorawan_hkt,
+    lorawan_imbuildings,
+    lorawan_milesight,
+    lorawan_parametric,
+    lorawan_terabee,
+)
 from sensors.dialects.port import Dialect, Message, Unwanted
 
 SAMPLES = Path(__file__).parents[3] / "shared" / "data" / "payloads"
 SEEN, AT = 1_777_730_461.0, 1_777_730_460.0
 TIME = "2026-05-02T14:01:00.000000001Z"
 EUI = "24e124136b325678"
-CODECS: list[Dialect] = [lorawan_milesight, lorawan_terabee, lorawan_parametric, lorawan_imbuildings]
+CODECS: list[Dialect] = [lorawan_milesight, lorawan_terabee, lorawan_parametric, lorawan_imbuildings, lorawan_hkt]
 
 
 def things_stack(payload: bytes, port: int, counter: int) -> dict[str, object]:
@@ -274,19 +281,50 @@ def test_imbuildings_totals() -> None:
     assert decode(lorawan_imbuildings, sample("imbuildings/akenza_verticount_00"), 1) == [register(0, 0)]
 
 
+# HKT
+
+
+def test_hkt_totals_and_state() -> None:
+    assert decode(lorawan_hkt, sample("hkt/peoplecounter_01")) == [register(200, 200)]
+    assert decode(lorawan_hkt, "686B740007 07 0078 0096 000000C8 000001C8") == [register(200, 456)]
+    [battery, light] = decode(lorawan_hkt, "686B740007 03 62") + decode(lorawan_hkt, "686B740007 83 01")
+    assert isinstance(battery, DeviceStatus)
+    assert isinstance(light, DeviceStatus)
+    assert (battery.battery, light.health) == (0.98, "fault")
+    assert decode(lorawan_hkt, "686B740007 04 01") == []
+
+
 # all of them
 
+OTHERS = [(lorawan_terabee, 1), (lorawan_parametric, 14), (lorawan_imbuildings, 26), (lorawan_hkt, 85)]
 
-@pytest.mark.parametrize(("codec", "port"), [(lorawan_terabee, 1), (lorawan_parametric, 14), (lorawan_imbuildings, 26)])
+
+@pytest.mark.parametrize(("codec", "port"), OTHERS)
 @pytest.mark.parametrize("payload", ["00", "be0104", "02060004A30B00", "0204e8eb1b4f131d00010b8f20230203103503"])
 def test_other_payloads_are_refused(codec: Dialect, port: int, payload: str) -> None:
     with pytest.raises(Undecodable):
         decode(codec, payload, port)
 
 
-PARTS = ["03D2", "04D2", "04CC", "05CC", "20CE", "FF1F", "0175", "03F4", "50FC", "0FE3", "FF3DF164", "03", "be0104"]
+PARTS = [
+    "686B740007",
+    "07",
+    "03D2",
+    "04D2",
+    "04CC",
+    "05CC",
+    "20CE",
+    "FF1F",
+    "0175",
+    "03F4",
+    "50FC",
+    "0FE3",
+    "FF3DF164",
+    "03",
+    "be0104",
+]
 PAYLOADS = st.binary(max_size=60) | st.lists(
-    st.binary(max_size=5) | st.sampled_from(PARTS).map(bytes.fromhex), max_size=12
+    st.binary(max_size=5) | st.sampled_from(PARTS.split()).map(bytes.fromhex), max_size=12
 ).map(b"".join)
 ENVELOPES = st.sampled_from([things_stack, chirpstack, chirpstack_3, actility])
 PORTS = st.sampled_from([1, 2, 14, 26, 27, 28, 82, 85, 190]) | st.integers(-1, 300)
