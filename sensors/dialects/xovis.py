@@ -19,7 +19,6 @@ Pitfalls:
 * `balance` can be negative: that is no number of people but a fault of the sensor, and is told as one.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -52,7 +51,9 @@ def _envelope(envelope: Counts, device: str, seen: float) -> list[Fact]:
         return []
     if "logics_data" not in envelope:
         other = next((name for name in _OTHERS if name in envelope), "no logics_data")
-        raise Undecodable(f"xovis: {other}; only the LOGICS agent is read, set the agent's type to it")
+        raise Undecodable(
+            f"xovis: {other}; set the agent's type to LOGICS, or route it to xovis-live (LIVE_DATA) or xovis-legacy"
+        )
     data = bodies.table(envelope["logics_data"], "logics_data")
     info = bodies.table(data.get("sensor_info") or {}, "sensor_info")
     source = bodies.name(info["serial_number"], "serial_number") if "serial_number" in info else device
@@ -75,7 +76,7 @@ def _envelope(envelope: Counts, device: str, seen: float) -> list[Fact]:
 def _logic(logic: Counts, source: str, seen: float, simulated: bool) -> Iterator[Fact]:
     line = bodies.name(logic.get("id"), "logic id")
     title = logic.get("name")
-    place = (_slug(title) if isinstance(title, str) else "") or line
+    place = (bodies.slug(title) if isinstance(title, str) else "") or line
     for item in bodies.rows(logic.get("records", []), "records"):
         record = bodies.table(item, "record")
         start, end = bodies.instant(record.get("from"), "from"), bodies.instant(record.get("to"), "to")
@@ -129,10 +130,6 @@ def _balance(value: object, zone: str, told: dict[str, Any]) -> ZoneCount | Devi
         reason = f"balance of {zone} is {balance:g}: reset the zone counter in the sensor"
         return DeviceStatus(health="fault", reason=reason, **told)
     return ZoneCount(zone=zone, people=bodies.people(value, "balance"), **told)
-
-
-def _slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text[: bodies.NAME_MAX].lower()).strip("-")
 
 
 def encode(facts: Sequence[Fact], *, venue: str, device: str) -> list[Outgoing]:
