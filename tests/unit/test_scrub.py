@@ -21,6 +21,7 @@ from sensors import scrub
         (b'"58-78-20-76-bc-24"', b'"***"'),
         (b"espresense/devices/dd8812345678/foyer", b"espresense/devices/***/foyer"),
         (b"iBeacon:426c7565-4368-6172-6d42-6561636f6e73-3838-4949", b"iBeacon:***"),
+        (b'"ibeaconUuid":"E2C56DB5DFFB48D2B060D0F5A71096E0"', b'"ibeaconUuid":"***"'),
         (b'{"sub_label":"Anna Muster","score":0.9}', b'{"sub_label":"***","score":0.9}'),
         (b"name:anna-phone/room", b"name:***/room"),
     ],
