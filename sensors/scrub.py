@@ -23,8 +23,7 @@ _URL = re.compile(rb"(?i)([a-z][a-z0-9+.-]{0,20}://)[^\s/@]{1,200}@")
 _UUID = re.compile(rb"(?i)\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:-\d{1,5}){0,2}")
 _BARE_UUID = re.compile(rb"(?i)(?<![0-9a-z])[0-9a-f]{32}(?![0-9a-z])")
 _MAC = re.compile(rb"(?i)(?<![0-9a-f])[0-9a-f]{2}([:-])(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}(?![0-9a-f])")
-_BARE_BARE_UUID = re.compile(rb"(?i)(?<![0-9a-z])[0-9a-f]{32}(?![0-9a-z])")
-_MAC = re.compile(rb"(?i)(?<![0-9a-z])(?=[0-9a-f]*[a-f])[0-9a-f]{12}(?![0-9a-z])")
+_BARE_MAC = re.compile(rb"(?i)(?<![0-9a-z])(?=[0-9a-f]*[a-f])[0-9a-f]{12}(?![0-9a-z])")
 _NAMED = re.compile(rb"(?i)\b(name:)[^\s/\"']+")
 
 
