@@ -20,8 +20,6 @@ Failure mode: see `estimators.counts`. A zone all of whose counters are silent i
 """
 
 import math
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import numpy as np
 from msgspec import Struct, field
@@ -32,13 +30,13 @@ from flowmon.findings import Correction, Level, Quality, VenueState, ZoneState
 from flowmon.monitor.intake import Crossing
 from flowmon.names import OUTSIDE
 from flowmon.venue.graph import other_side
+from flowmon.venue.hours import empty_from, next_empty
 from flowmon.venue.model import Venue
 from flowmon.venue.outline import area
 
 HIGH = 0.8  # share of the capacity from which a zone is called high
 TRUTH_LASTS_S = 86_400.0
 RATE_HALF_LIFE_S = 1_200.0
-EMPTY_AFTER_CLOSING_S = 3_600.0
 RECOUNT_SHARE = 0.02  # a person who counts a crowd is right to 2 % or one head
 
 
@@ -160,10 +158,10 @@ class Occupancy:
         if not self._venue.hours:
             return []
         if self.state.empty_at is None:
-            self.state.empty_at = _known_empty(self._venue, at) or _next_empty(self._venue, at)
+            self.state.empty_at = empty_from(self._venue, at)
         if at < self.state.empty_at:
             return []
-        self.state.empty_at = _next_empty(self._venue, at)
+        self.state.empty_at = next_empty(self._venue, at)
         self.state.truth = dict.fromkeys(self.zones, at)
         self.state.entered = 0
         self.state.raw = [0] * len(self.state.raw)
@@ -297,36 +295,3 @@ def _level(people: float, capacity: int) -> Level:
 def _worse(one: Quality, other: Quality) -> Quality:
     order: tuple[Quality, ...] = ("good", "estimated", "stale", "bad")
     return max(one, other, key=order.index)
-
-
-def _closings(venue: Venue, day: datetime) -> list[tuple[float, float]]:
-    """(opens, closes) in seconds of the opening hours that begin on a local day."""
-    spans = []
-    for hours in venue.hours:
-        if day.weekday() in hours.days:
-            opens, closes = (
-                day.replace(hour=int(text[:2]), minute=int(text[3:]), second=0, microsecond=0)
-                for text in (hours.opens, hours.closes)
-            )
-            spans.append((opens.timestamp(), (closes if closes > opens else closes + timedelta(days=1)).timestamp()))
-    return spans
-
-
-def _next_empty(venue: Venue, at: float) -> float:
-    """The next time after `at` when the venue is known to be empty."""
-    today = datetime.fromtimestamp(at, ZoneInfo(venue.timezone))
-    for days in range(-1, 15):
-        for _, closes in sorted(_closings(venue, today + timedelta(days=days))):
-            if closes + EMPTY_AFTER_CLOSING_S > at:
-                return closes + EMPTY_AFTER_CLOSING_S
-    return at + 14 * 86_400.0
-
-
-def _known_empty(venue: Venue, at: float) -> float | None:
-    """`at` itself when the venue is closed for more than an hour already."""
-    today = datetime.fromtimestamp(at, ZoneInfo(venue.timezone))
-    for days in (-1, 0):
-        for opens, closes in _closings(venue, today + timedelta(days=days)):
-            if opens <= at < closes + EMPTY_AFTER_CLOSING_S:
-                return None
-    return at
