@@ -48,6 +48,7 @@ def engine(broker: Mosquitto, tmp_path: Path) -> Iterator[Flowmon]:
 def test_killed_under_load_and_restarted(broker: Mosquitto, engine: Flowmon, tmp_path: Path) -> None:
     broker.start()
     engine.started()
+    until("it is connected", lambda: "connected to" in engine.said)
     devices = Devices(broker.url).flow()
     until("the first people are shown", lambda: engine.raw() > 20)
     epochs = {engine.state()["epoch"]}
