@@ -139,9 +139,12 @@ class Stack:
         self.wait_ready()
 
     def wait_ready(self, timeout_s: float = READY_S) -> None:
-        """Until the feed has loaded what is known. Raises ServiceError when a part ended or it takes too long."""
+        """Until the gateway listens and the feed has loaded what is known.
+
+        Raises ServiceError when a part ended or it takes too long.
+        """
         deadline = time.monotonic() + timeout_s
-        while not self.ready():
+        while not (self.ready() and "connected to" in self.gateway.tail(1_000)):
             for process in self.processes:
                 if process.returncode is not None:
                     raise ServiceError(f"{process.name} ended ({process.returncode}):\n{process.tail()}")
