@@ -16,9 +16,27 @@ from flowmon.facts import Fact
 Outgoing = tuple[str, bytes, bool]
 
 
-class Message(Struct, frozen=True, gc=False):
-    """One MQTT message as it came. seen: gateway clock, seconds UTC. retained: a stored copy, of any age.
+class Family(Struct, frozen=True, gc=False):
+    """What a person should know of a device family before connecting it; `flowmon dialects` prints it.
 
+    name: makers and models. transports: how the devices send ("MQTT", "HTTP", "LoRaWAN"). kinds: what they yield, as
+    kinds of count ("event", "window", "cumulative") and types of fact ("zone_count", "sighting", …).
+    privacy: what of a person is in such payloads and is dropped here. tested: firmware or document versions that
+    samples were read from. source: where the format is written down.
+    """
+
+    name: str
+    transports: tuple[str, ...]
+    kinds: tuple[str, ...]
+    privacy: str
+    tested: str
+    source: str
+
+
+class Message(Struct, frozen=True, gc=False):
+    """One message as it came, by MQTT or HTTP. seen: gateway clock, seconds UTC. retained: a stored copy, of any age.
+
+    topic: of MQTT, or the path of an HTTP push without its first slash. headers: names in small letters, HTTP only.
     size: bytes it had, where the inbox kept only a part of it. mid, qos and connection are what the inbox needs to
     acknowledge it; a dialect ignores all four.
     """
@@ -27,6 +45,7 @@ class Message(Struct, frozen=True, gc=False):
     payload: bytes
     seen: float
     retained: bool = False
+    headers: dict[str, str] = {}
     size: int = 0
     mid: int = 0
     qos: int = 0
@@ -39,6 +58,8 @@ class Unwanted(Undecodable):
 
 class Dialect(Protocol):
     """A module of this folder."""
+
+    FAMILY: Family
 
     def decode(self, message: Message, device: str) -> list[Fact]:
         """The facts of a message; empty when it says nothing about people or devices (a connection test).
