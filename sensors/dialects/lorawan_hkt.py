@@ -16,7 +16,16 @@ from collections.abc import Sequence
 from flowmon.errors import Undecodable
 from flowmon.facts import Count, DeviceStatus, Fact
 from sensors.dialects import lorawan
-from sensors.dialects.port import Message, Outgoing
+from sensors.dialects.port import Family, Message, Outgoing
+
+FAMILY = Family(
+    name="HKT infrared people counter",
+    transports=("LoRaWAN",),
+    kinds=("cumulative", "device_status"),
+    privacy="nothing of a person",
+    tested="as akenza reads it",
+    source="akenza-io/device-type-library types/hkt/peopleCounter",
+)
 
 _HEADER = b"hkt"
 _SETTINGS = frozenset({0x04, 0x06, 0x84})

@@ -19,7 +19,16 @@ from collections.abc import Sequence
 from flowmon.errors import Undecodable
 from flowmon.facts import Count, DeviceStatus, Fact
 from sensors.dialects import lorawan
-from sensors.dialects.port import Message, Outgoing
+from sensors.dialects.port import Family, Message, Outgoing
+
+FAMILY = Family(
+    name="IMBuildings people counters",
+    transports=("LoRaWAN",),
+    kinds=("cumulative", "device_status"),
+    privacy="nothing of a person",
+    tested="payload variants 6, 7 and 8",
+    source="IMBUILDINGS/PayloadParser",
+)
 
 #: (variant) -> bytes without header; and where its totals are.
 _LENGTHS = {6: 13, 7: 5, 8: 4}

@@ -23,7 +23,16 @@ from typing import Any
 from flowmon.errors import Undecodable
 from flowmon.facts import Count, DeviceHealth, DeviceStatus, Fact, ZoneCount
 from sensors.dialects import lorawan
-from sensors.dialects.port import Message, Outgoing, Unwanted
+from sensors.dialects.port import Family, Message, Outgoing, Unwanted
+
+FAMILY = Family(
+    name="Milesight VS121, VS132, VS133, VS135, VS350, VS360, VS370",
+    transports=("LoRaWAN",),
+    kinds=("cumulative", "zone_count", "device_status"),
+    privacy="nothing of a person",
+    tested="decoders of the VS series as published in 2025",
+    source="Milesight-IoT/SensorDecoders vs-series",
+)
 
 Channel = tuple[int, bytes]
 Told = dict[str, Any]

@@ -19,7 +19,16 @@ from collections.abc import Sequence
 from flowmon.errors import Undecodable
 from flowmon.facts import Count, DeviceStatus, Fact
 from sensors.dialects import lorawan
-from sensors.dialects.port import Message, Outgoing, Unwanted
+from sensors.dialects.port import Family, Message, Outgoing, Unwanted
+
+FAMILY = Family(
+    name="Parametric PCR2",
+    transports=("LoRaWAN",),
+    kinds=("cumulative", "device_status"),
+    privacy="nothing of a person",
+    tested="payload versions 3, 4 and 5",
+    source="TheThingsNetwork/lorawan-devices vendor/parametric",
+)
 
 _COUNTS, _CONFIGURATION = 14, 190
 _LENGTHS = {b"\xbe\x01\x03": 16, b"\xbe\x01\x04": 17}

@@ -18,7 +18,16 @@ from collections.abc import Sequence
 from flowmon.errors import Undecodable
 from flowmon.facts import Count, DeviceStatus, Fact
 from sensors.dialects import lorawan
-from sensors.dialects.port import Message, Outgoing
+from sensors.dialects.port import Family, Message, Outgoing
+
+FAMILY = Family(
+    name="Terabee People Counting L-XL and M",
+    transports=("LoRaWAN",),
+    kinds=("cumulative", "device_status"),
+    privacy="nothing of a person",
+    tested="decoders published by the maker and Actility",
+    source="TheThingsNetwork/lorawan-devices vendor/terabee; actility/device-catalog",
+)
 
 _L_XL, _ANSWER, _M = 1, 2, 82
 _GET_COUNTS = 2
