@@ -27,7 +27,16 @@ from typing import Any
 from flowmon.errors import Undecodable
 from flowmon.facts import Count, Fact, ZoneCount
 from sensors.dialects import bodies
-from sensors.dialects.port import Message, Outgoing, Unwanted
+from sensors.dialects.port import Family, Message, Outgoing, Unwanted
+
+FAMILY = Family(
+    name="Axis: Object Analytics, 3D People Counter, occupancy publisher, counts.json",
+    transports=("MQTT", "HTTP"),
+    kinds=("cumulative", "window", "zone_count"),
+    privacy="nothing of single people is sent; network addresses are not read",
+    tested="Retail Data 0.4 and 10.3 to 11.11; Object Analytics of AXIS OS 10.12 to 12.11",
+    source="AxisCommunications/tutorial-axis-object-analytics-to-grafana, akenza types/axis, vendor's People Counter API",
+)
 
 _SCENARIO = re.compile(r"(?:^|/)ObjectAnalytics/Device(\d{1,4})Scenario(\d{1,4}|ANY)([A-Za-z]*)(?:/|$)")
 _DIRECTIONS = {"in": "forward", "out": "backward"}

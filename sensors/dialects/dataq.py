@@ -18,7 +18,16 @@ from typing import Any
 from flowmon.errors import Undecodable
 from flowmon.facts import DeviceStatus, Fact, ZoneCount
 from sensors.dialects import bodies
-from sensors.dialects.port import Message, Outgoing, Unwanted
+from sensors.dialects.port import Family, Message, Outgoing, Unwanted
+
+FAMILY = Family(
+    name="DataQ on Axis cameras",
+    transports=("MQTT",),
+    kinds=("zone_count", "device_status"),
+    privacy="tracks, detections and clothes' colours of single people are dropped",
+    tested="documents of 2026",
+    source="pandosme/DataQ MQTT_topics.md",
+)
 
 
 def decode(message: Message, device: str) -> list[Fact]:

@@ -28,7 +28,16 @@ from xml.parsers import expat
 from flowmon.errors import Undecodable
 from flowmon.facts import Count, DeviceStatus, Fact
 from sensors.dialects import bodies
-from sensors.dialects.port import Message, Outgoing, Unwanted
+from sensors.dialects.port import Family, Message, Outgoing, Unwanted
+
+FAMILY = Family(
+    name="Hikvision people counting cameras",
+    transports=("HTTP",),
+    kinds=("cumulative", "window", "device_status"),
+    privacy="pictures beside the XML are dropped",
+    tested="DS-2XM6825G0/C-IVS V5.5.850 (measured by dumacp)",
+    source="dumacp/go-hikvision, FinEst-Twins/fvh_peoplecounter_in",
+)
 
 _OPENED = re.compile(rb"<(?:\w{1,20}:)?EventNotificationAlert[\s>]")
 _CLOSED = re.compile(rb"</(?:\w{1,20}:)?EventNotificationAlert\s{0,20}>")

@@ -24,7 +24,16 @@ from typing import Any
 from flowmon.errors import Undecodable
 from flowmon.facts import Count, CountKind, DeviceHealth, DeviceStatus, Fact
 from sensors.dialects import bodies
-from sensors.dialects.port import Message, Outgoing, Unwanted
+from sensors.dialects.port import Family, Message, Outgoing, Unwanted
+
+FAMILY = Family(
+    name="Irisys Vector 4D",
+    transports=("MQTT", "HTTP"),
+    kinds=("event", "cumulative", "device_status"),
+    privacy="positions of people are dropped",
+    tested="MQTT specification v3",
+    source="IrisysUK/mqtt-xy-demo, IrisysUK/vectorhttppost, uva-linklab/irisys-mqtt-influxdb",
+)
 
 _WAY = re.compile(r"(?:^|[\s_-]+|(?<=[a-z0-9]))(In|Out|Enter|Exit|Entry)$")
 _WAY_APART = re.compile(r"(?:^|[\s_-]+)(in|out|enter|exit|entry)$", re.IGNORECASE)

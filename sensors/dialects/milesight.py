@@ -24,7 +24,16 @@ from typing import Any
 from flowmon.errors import Undecodable
 from flowmon.facts import Count, CountKind, Fact, ZoneCount
 from sensors.dialects import bodies
-from sensors.dialects.port import Message, Outgoing, Unwanted
+from sensors.dialects.port import Family, Message, Outgoing, Unwanted
+
+FAMILY = Family(
+    name="Milesight VS125, VS133, VS135 (JSON)",
+    transports=("MQTT", "HTTP"),
+    kinds=("window", "cumulative", "zone_count"),
+    privacy="people_id and dwell of single people are dropped",
+    tested="VS125 1.0.1 and 1.0.3",
+    source="akenza types/milesight/VS125, syedasadbly-eng/sus-apc-backend",
+)
 
 _SECTIONS = ("line_periodic_data", "line_total_data", "region_data")
 _NOT_READ = ("line_trigger_data", "line_count_data", "region_trigger_data")

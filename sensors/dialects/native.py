@@ -30,7 +30,16 @@ from flowmon.facts import (
     ZoneCount,
 )
 from sensors.dialects import bodies
-from sensors.dialects.port import Message, Outgoing
+from sensors.dialects.port import Family, Message, Outgoing
+
+FAMILY = Family(
+    name="flowmon's own",
+    transports=("MQTT", "HTTP"),
+    kinds=("event", "window", "cumulative", "zone_count", "queue_reading", "sighting", "device_status"),
+    privacy="beacons become tokens in the gateway",
+    tested="this version",
+    source="sensors/dialects/native.py",
+)
 
 PREFIX = "flowmon/v1"
 #: The word in the topic for each fact a device can tell.

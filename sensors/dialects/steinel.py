@@ -18,7 +18,16 @@ from typing import Any
 from flowmon.errors import Undecodable
 from flowmon.facts import Fact, ZoneCount
 from sensors.dialects import bodies
-from sensors.dialects.port import Message, Outgoing, Unwanted
+from sensors.dialects.port import Family, Message, Outgoing, Unwanted
+
+FAMILY = Family(
+    name="Steinel HPD2, HPD3",
+    transports=("MQTT", "HTTP"),
+    kinds=("zone_count",),
+    privacy="nothing of single people is sent",
+    tested="HPD2 status of AppVersion 3",
+    source="PlaceOS/drivers",
+)
 
 _ZONES_MAX = 64
 

@@ -16,7 +16,16 @@ from collections.abc import Sequence
 from flowmon.errors import Undecodable
 from flowmon.facts import Count, Fact
 from sensors.dialects import bodies
-from sensors.dialects.port import Message, Outgoing
+from sensors.dialects.port import Family, Message, Outgoing
+
+FAMILY = Family(
+    name="Terabee People Counting L-XL, M (HTTP)",
+    transports=("HTTP",),
+    kinds=("cumulative",),
+    privacy="username and password in the body are dropped and scrubbed",
+    tested="akenza's samples",
+    source="akenza types/terabee",
+)
 
 
 def decode(message: Message, device: str) -> list[Fact]:

@@ -27,7 +27,16 @@ import msgspec
 from flowmon.errors import Undecodable
 from flowmon.facts import Count, DeviceStatus, Fact, QueueReading, ZoneCount
 from sensors.dialects import bodies
-from sensors.dialects.port import Message, Outgoing
+from sensors.dialects.port import Family, Message, Outgoing
+
+FAMILY = Family(
+    name="Xovis PC2 and PC3, firmware 5: logics",
+    transports=("MQTT", "HTTP"),
+    kinds=("window", "zone_count", "queue_reading", "device_status"),
+    privacy="gender, age and mask counts are dropped",
+    tested="5.0",
+    source="eliona xovis-app people-counter-v5-api.yaml, akenza types/xovis/PC2SV5",
+)
 
 FORWARD = frozenset({"fw", "forward"})
 BACKWARD = frozenset({"bw", "backward", "reverse"})

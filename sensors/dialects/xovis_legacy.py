@@ -20,7 +20,16 @@ from typing import Any
 from flowmon.errors import Undecodable
 from flowmon.facts import Count, Fact
 from sensors.dialects import bodies
-from sensors.dialects.port import Message, Outgoing, Unwanted
+from sensors.dialects.port import Family, Message, Outgoing, Unwanted
+
+FAMILY = Family(
+    name="Xovis PC2, firmware 3 and 4, and legacy agents",
+    transports=("MQTT", "HTTP"),
+    kinds=("window", "event"),
+    privacy="positions and heights are dropped",
+    tested="4.x",
+    source="akenza types/xovis/PC2S, vanti-dev/sc-bos",
+)
 
 _WAYS = {"forward": (1, 0), "backward": (0, 1)}
 

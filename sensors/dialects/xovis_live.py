@@ -23,7 +23,16 @@ from typing import Any
 from flowmon.errors import Undecodable
 from flowmon.facts import Count, Fact
 from sensors.dialects import bodies
-from sensors.dialects.port import Message, Outgoing
+from sensors.dialects.port import Family, Message, Outgoing
+
+FAMILY = Family(
+    name="Xovis PC2 and PC3, firmware 5: live data",
+    transports=("MQTT", "HTTP"),
+    kinds=("event",),
+    privacy="positions, heights, gender, age, masks and gaze are dropped",
+    tested="5.0",
+    source="eliona xovis-app people-counter-v5-api.yaml, akenza types/xovis/PC2SV5",
+)
 
 _CROSSINGS = {"LINE_CROSS_FORWARD": (1, 0), "LINE_CROSS_BACKWARD": (0, 1)}
 _NOT_PEOPLE = frozenset({"GROUP", "BICYCLE", "PRAM"})
