@@ -21,9 +21,17 @@ import msgspec
 from flowmon.errors import Undecodable
 from flowmon.facts import DeviceHealth, DeviceStatus, Fact, Sighting
 from sensors.dialects import bodies
-from sensors.dialects.port import Message, Outgoing, Unwanted
+from sensors.dialects.port import Family, Message, Outgoing, Unwanted
 from sensors.tokens import is_token
 
+FAMILY = Family(
+    name="ESPresense (ESP32 room receivers)",
+    transports=("MQTT",),
+    kinds=("sighting", "device_status"),
+    privacy="addresses, names and fingerprints of telephones nearby",
+    tested="4.0.6",
+    source="ESPresense src/BleFingerprint.cpp and MQTT documentation",
+)
 #: Kinds of id that belong to a beacon and to nobody who did not ask for it.
 BEACONS = ("ibeacon:", "eddy:", "altbeacon:", "irk:", "known:")
 _HEALTH: dict[bytes, DeviceHealth] = {b"online": "online", b"offline": "offline"}

@@ -19,8 +19,16 @@ from collections.abc import Sequence
 from flowmon.errors import Undecodable
 from flowmon.facts import DeviceStatus, Fact, Sighting
 from sensors.dialects import advertisements, bodies, hearing
-from sensors.dialects.port import Message, Outgoing, Unwanted
+from sensors.dialects.port import Family, Message, Outgoing, Unwanted
 
+FAMILY = Family(
+    name="Minew G1 and MG3 gateways",
+    transports=("MQTT", "HTTP"),
+    kinds=("sighting", "device_status"),
+    privacy="addresses and advertisements of telephones nearby",
+    tested="G1 firmware 3 and 4 as barnowl-minew reads them",
+    source="reelyactive/barnowl-minew",
+)
 _BINARY = (b"\xbb\x00", b"\xbb\x01", b"\xbb\x02")
 
 

@@ -19,8 +19,16 @@ from collections.abc import Sequence
 from flowmon.errors import Undecodable
 from flowmon.facts import Fact, Sighting
 from sensors.dialects import advertisements, bodies, hearing
-from sensors.dialects.port import Message, Outgoing
+from sensors.dialects.port import Family, Message, Outgoing
 
+FAMILY = Family(
+    name="MOKO gateways (MKGW)",
+    transports=("MQTT",),
+    kinds=("sighting", "device_status"),
+    privacy="addresses, names and advertisements of telephones nearby",
+    tested="messages 3004 and 3070 as barnowl-mokosmart reads them",
+    source="reelyactive/barnowl-mokosmart",
+)
 _SCANS = (3004, 3070)
 _TIME = re.compile(r"(\d{4}-\d{2}-\d{2})&(\d{2}:\d{2}:\d{2})([+-]\d{2})(?::?(\d{2}))?")
 

@@ -20,8 +20,16 @@ from collections.abc import Sequence
 from flowmon.errors import Undecodable
 from flowmon.facts import DeviceHealth, DeviceStatus, Fact
 from sensors.dialects import advertisements, bodies, hearing
-from sensors.dialects.port import Message, Outgoing
+from sensors.dialects.port import Family, Message, Outgoing
 
+FAMILY = Family(
+    name="OpenMQTTGateway and Theengs Gateway",
+    transports=("MQTT",),
+    kinds=("sighting", "device_status"),
+    privacy="addresses, names and advertisements of telephones nearby",
+    tested="OpenMQTTGateway 1.8.1",
+    source="OpenMQTTGateway docs/use/ble.md, Theengs Gateway docs/use/use.md",
+)
 _HEALTH: dict[bytes, DeviceHealth] = {b"online": "online", b"offline": "offline"}
 
 

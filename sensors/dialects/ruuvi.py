@@ -19,8 +19,16 @@ from collections.abc import Sequence
 from flowmon.errors import Undecodable
 from flowmon.facts import DeviceHealth, DeviceStatus, Fact
 from sensors.dialects import advertisements, bodies, hearing
-from sensors.dialects.port import Message, Outgoing
+from sensors.dialects.port import Family, Message, Outgoing
 
+FAMILY = Family(
+    name="Ruuvi Gateway",
+    transports=("MQTT",),
+    kinds=("sighting", "device_status"),
+    privacy="addresses and advertisements of telephones nearby; the gateway's own place",
+    tested="firmware test_mqtt_json of 2021 to 2024",
+    source="ruuvi.gateway_esp.c tests/test_mqtt_json",
+)
 _HEALTH: dict[object, DeviceHealth] = {"online": "online", "offline": "offline"}
 
 

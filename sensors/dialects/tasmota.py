@@ -20,8 +20,16 @@ from collections.abc import Sequence
 from flowmon.errors import Undecodable
 from flowmon.facts import DeviceHealth, DeviceStatus, Fact
 from sensors.dialects import advertisements, bodies, hearing
-from sensors.dialects.port import Message, Outgoing, Unwanted
+from sensors.dialects.port import Family, Message, Outgoing, Unwanted
 
+FAMILY = Family(
+    name="Tasmota with an iBeacon driver",
+    transports=("MQTT",),
+    kinds=("sighting", "device_status"),
+    privacy="addresses and names of telephones nearby",
+    tested="driver 52 as documented",
+    source="Tasmota docs and tasmota/xsns_52_ibeacon",
+)
 _HEALTH: dict[bytes, DeviceHealth] = {b"online": "online", b"offline": "offline"}
 _HEX4 = re.compile(r"[0-9A-Fa-f]{4}")
 
