@@ -35,7 +35,7 @@ FAMILY = Family(
     kinds=("cumulative", "window", "zone_count"),
     privacy="nothing of single people is sent; network addresses are not read",
     tested="Retail Data 0.4 and 10.3 to 11.11; Object Analytics of AXIS OS 10.12 to 12.11",
-    source="AxisCommunications/tutorial-axis-object-analytics-to-grafana, akenza types/axis, vendor's People Counter API",
+    source="AxisCommunications/tutorial-axis-object-analytics-to-grafana, akenza types/axis, the People Counter API",
 )
 
 _SCENARIO = re.compile(r"(?:^|/)ObjectAnalytics/Device(\d{1,4})Scenario(\d{1,4}|ANY)([A-Za-z]*)(?:/|$)")
