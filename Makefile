@@ -6,9 +6,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?=
 STACK ?=
+SECONDS ?= 60
+DIALECT ?=
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help install develop services demo stack test check fast bench schema vendor clean
+.PHONY: help install develop services demo stack test check fast bench fuzz schema vendor clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -64,6 +66,11 @@ check: develop ## style, types, layers, contract
 
 bench: $(VENV)/.benched services ## ratios against named peers, into build/bench/
 	@$(BIN)/python -m tests.bench $(BENCH)
+
+# SECONDS is a variable bash counts up by itself, so it is handed over here and not in the shell.
+fuzz: $(VENV)/.developed ## any bytes into every dialect, guided by coverage (SECONDS=60, DIALECT=xovis)
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install -q --disable-pip-version-check 'atheris>=3,<4'
+	@nice $(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(addprefix --dialect ,$(DIALECT)) --json build/fuzz/report.json $(FUZZ)
 
 schema: install ## write JSON Schema, AsyncAPI and types.d.ts again
 	@$(BIN)/flowmon schema

@@ -24,6 +24,7 @@ _UUID = re.compile(rb"(?i)\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:-\d{1,
 _BARE_UUID = re.compile(rb"(?i)(?<![0-9a-z])[0-9a-f]{32}(?![0-9a-z])")
 _MAC = re.compile(rb"(?i)(?<![0-9a-f])[0-9a-f]{2}([:-])(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}(?![0-9a-f])")
 _BARE_MAC = re.compile(rb"(?i)(?<![0-9a-z])(?=[0-9a-f]*[a-f])[0-9a-f]{12}(?![0-9a-z])")
+_ADDRESS = re.compile(r"(?i)([a-z]+:)?[0-9a-f]{2}([:-]?)[0-9a-f]{2}(?:\2[0-9a-f]{2}){4}")
 _NAMED = re.compile(rb"(?i)\b(name:)[^\s/\"']+")
 
 
@@ -42,6 +43,16 @@ def scrub(data: bytes) -> bytes:
 def scrub_text(text: str) -> str:
     """`scrub` for a topic or a reason."""
     return scrub(text.encode(errors="replace")).decode(errors="replace")
+
+
+def address(beacon: str) -> str:
+    """A beacon's name, masked when it is a hardware address: a telephone's may stand there, and they change.
+
+    >>> address("known:AA:BB:CC:00:11:22"), address("eddy:0001020304040506070809-aabbccddeeff")
+    ('known:***', 'eddy:0001020304040506070809-aabbccddeeff')
+    """
+    found = _ADDRESS.fullmatch(beacon)
+    return f"{found[1] or ''}***" if found else beacon
 
 
 def raw(payload: bytes) -> str:

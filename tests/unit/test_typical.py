@@ -1,0 +1,73 @@
+"""A typical message of every dialect: read as it is, packed for the fuzzer and unpacked, judged like any input."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowmon.facts import Fact
+from sensors.dialects import DIALECTS, frigate
+from sensors.dialects.port import Family, Message, Outgoing
+from tests.fuzz import inputs
+from tests.fuzz.judge import Judge
+from tests.fuzz.mutation import mutated
+from tests.typical import DEVICE, TYPICAL
+
+
+@pytest.mark.parametrize("dialect", sorted(DIALECTS))
+def test_every_dialect_has_typical_messages_that_it_reads(dialect: str) -> None:
+    assert TYPICAL.get(dialect), f"write a message of {dialect} into tests/typical.py: fuzzer and bench start from it"
+    for message in TYPICAL[dialect]:
+        assert DIALECTS[dialect].decode(message, DEVICE), message
+
+
+@pytest.mark.parametrize("message", [message for messages in TYPICAL.values() for message in messages])
+def test_a_message_is_packed_and_unpacked(message: Message) -> None:
+    assert inputs.unpacked(inputs.packed(message, DEVICE)) == (message, DEVICE)
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_a_message(data: bytes) -> None:
+    message, device = inputs.unpacked(data)
+    assert len(message.payload) + len(device) <= 3 * len(data)
+
+
+@given(st.sampled_from(["xovis", "minew", "lorawan-hkt"]), st.integers(0, 2**32))
+def test_a_changed_payload_is_json_still(dialect: str, seed: int) -> None:
+    payload = TYPICAL[dialect][0].payload
+    changed = mutated(payload, seed, [b"fw", b"bw"], lambda part: part + b"\x00")
+    assert changed is not None
+    json.loads(changed)
+    assert changed == mutated(payload, seed, [b"fw", b"bw"], lambda part: part + b"\x00")
+
+
+def test_what_is_no_json_is_not_changed_as_json() -> None:
+    assert mutated(b"<a/>", 1, [], bytes) is None
+    assert mutated(b"[" * 100_000, 1, [], bytes) is None
+
+
+class Broken:
+    """A dialect with a defect on payloads that begin with x."""
+
+    FAMILY: Family = frigate.FAMILY
+
+    def decode(self, message: Message, device: str) -> list[Fact]:
+        if message.payload.startswith(b"x"):
+            raise KeyError(message.payload)
+        return frigate.decode(message, device)
+
+    def encode(self, facts: object, *, venue: str, device: str) -> list[Outgoing]:
+        return []
+
+
+def test_what_escapes_a_dialect_is_a_finding_told_once(tmp_path: Path) -> None:
+    judge = Judge("broken", Broken(), tmp_path)
+    for payload in (b"xa", b"xb", b"3", b"{"):
+        judge.try_one(b"frigate/hall/person\n\n\n" + payload)
+    tally = judge.report()
+    assert (tally["inputs"], tally["read"], tally["refused"]) == (4, 1, 1)
+    [finding] = tally["findings"]
+    assert (finding["what"], finding["times"]) == ("KeyError: b'xa'", 2)
+    assert Path(finding["input"]).read_bytes().endswith(b"xa")
