@@ -1,7 +1,9 @@
 """Dialects of device families: pure, one module a family, in one table."""
 
 from sensors.dialects import (
+    aprilbrother,
     axis,
+    cassia,
     dataq,
     espresense,
     frigate,
@@ -41,6 +43,8 @@ DIALECTS: dict[str, Dialect] = {
     "minew": minew,
     "moko": moko,
     "tasmota": tasmota,
+    "cassia": cassia,
+    "april-brother": aprilbrother,
     "xovis-live": xovis_live,
     "xovis-legacy": xovis_legacy,
     "irisys": irisys,

@@ -10,6 +10,10 @@ Pitfalls:
 * ESPresense writes the fifth byte of an Eddystone namespace twice: 22 digits, not 20. So do we, for the same name.
 * Older Eddystone-UID frames leave out the two reserved bytes.
 * Eddystone-EID rotates, TLM and URL name nobody. Addresses rotate too, and belong to telephones: never a name.
+
+The structures are walked here, and bluetooth-data-tools is the oracle of the tests. It is quicker (0.3 µs a packet,
+this module 3 µs with the naming), but it returns one record per company, the last: a scan response with another of
+Apple's frames hides the iBeacon before it. It also keeps the last 1,024 packets of passers-by in memory.
 """
 
 import re
@@ -18,15 +22,25 @@ from collections.abc import Iterator
 from flowmon.errors import Undecodable
 from sensors.dialects.port import Unwanted
 
+FLAGS = 0x01
 MANUFACTURER = 0xFF
 SERVICE_DATA_16 = 0x16
 EDDYSTONE = b"\xaa\xfe"
 _IBEACON = b"\x4c\x00\x02\x15"
 _ALTBEACON = b"\xbe\xac"
+#: The company id is no part of an AltBeacon's name; this is the first in the specification's example.
+_ALTBEACON_COMPANY = b"\x18\x01"
 _NAMELESS = {0x10: "Eddystone-URL", 0x20: "Eddystone-TLM", 0x30: "Eddystone-EID", 0x40: "Eddystone-EID"}
 _UUID = re.compile(r"[0-9a-f]{32}")
+_NAME = re.compile(
+    r"(?i)(?P<kind>ibeacon|altbeacon):(?P<uuid>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+    r"-(?P<major>[0-9]{1,5})-(?P<minor>[0-9]{1,5})"
+)
+_EDDY = re.compile(r"(?i)eddy:(?P<head>[0-9a-f]{10})(?P<tail>[0-9a-f]{12})-(?P<instance>[0-9a-f]{12})")
 #: Extended advertising carries at most this much.
 _MOST = 1650
+#: Signal strength at 1 m (at 0 m for Eddystone) in frames written here, dBm as a byte. No reader needs it.
+_POWER = b"\xc5"
 
 
 def structures(advert: bytes) -> Iterator[tuple[int, bytes]]:
@@ -60,7 +74,7 @@ def beacon(advert: bytes) -> str:
         if kind == SERVICE_DATA_16 and data.startswith(EDDYSTONE) and len(data) > 2:
             if data[2] == 0 and len(data) >= 20:
                 return f"eddy:{data[4:9].hex()}{data[8:14].hex()}-{data[14:20].hex()}"
-            nameless = _NAMELESS.get(data[2], "")
+            nameless = _NAMELESS.get(data[2], nameless)
     if nameless:
         raise Unwanted(f"advertisement: {nameless} names no beacon; not kept")
     raise Unwanted("advertisement: no beacon frame (a telephone or another device); not kept")
@@ -87,6 +101,47 @@ def ibeacon(uuid: str, major: int, minor: int) -> str:
     if not int(digits, 16):
         raise Unwanted("advertisement: no beacon frame (a telephone or another device); not kept")
     return f"iBeacon:{_dashed(digits)}-{major}-{minor}"
+
+
+def parts(name: str) -> tuple[str, int, int]:
+    """The uuid (32 small digits), major and minor of an iBeacon's name. Raises ValueError for any other name.
+
+    >>> parts("iBeacon:e2c56db5-dffb-48d2-b060-d0f5a71096e0-1-263")
+    ('e2c56db5dffb48d2b060d0f5a71096e0', 1, 263)
+    """
+    found = _NAME.fullmatch(name)
+    if found is None or found["kind"].lower() != "ibeacon":
+        raise ValueError(f"{name!r} is not the name of an iBeacon")
+    return _numbers(found)
+
+
+def frame(name: str) -> tuple[int, bytes]:
+    """The (type, data) of the AD structure that names a beacon so: what `beacon` reads. Raises ValueError."""
+    if found := _EDDY.fullmatch(name):
+        head, tail = bytes.fromhex(found["head"]), bytes.fromhex(found["tail"])
+        if head[-1] == tail[0]:
+            body = b"\x00" + _POWER + head + tail[1:] + bytes.fromhex(found["instance"]) + bytes(2)
+            return SERVICE_DATA_16, EDDYSTONE + body
+    if found := _NAME.fullmatch(name):
+        uuid, major, minor = _numbers(found)
+        body = bytes.fromhex(uuid) + major.to_bytes(2, "big") + minor.to_bytes(2, "big") + _POWER
+        if found["kind"].lower() == "altbeacon":
+            return MANUFACTURER, _ALTBEACON_COMPANY + _ALTBEACON + body + b"\x00"
+        if int(uuid, 16):
+            return MANUFACTURER, _IBEACON + body
+    raise ValueError(f"no beacon can be sent that is named {name!r}")
+
+
+def packet(name: str) -> bytes:
+    """The AD structures a beacon of this name sends, 30 or 31 bytes. Raises ValueError."""
+    return structure(FLAGS, b"\x06") + structure(*frame(name))
+
+
+def _numbers(found: re.Match[str]) -> tuple[str, int, int]:
+    major, minor = int(found["major"]), int(found["minor"])
+    if major > 0xFFFF or minor > 0xFFFF:
+        raise ValueError(f"major or minor is out of 0..65535: {found[0]!r}")
+    return found["uuid"].replace("-", "").lower(), major, minor
 
 
 def _dashed(digits: str) -> str:

@@ -20,7 +20,7 @@ import msgspec
 
 from flowmon.errors import Undecodable
 from flowmon.facts import DeviceHealth, DeviceStatus, Fact, Sighting
-from sensors.dialects import bodies
+from sensors.dialects import bodies, hearing
 from sensors.dialects.port import Family, Message, Outgoing, Unwanted
 from sensors.tokens import is_token
 
@@ -58,8 +58,6 @@ def _sighting(message: Message, beacon: str, receiver: str) -> Sighting:
         raise Unwanted("espresense: id is no beacon's (an address, name or fingerprint); not kept")
     body = bodies.table(bodies.document(message.payload), "sighting")
     rssi = bodies.number(body.get("rssi"), "rssi")
-    if not -200 <= rssi <= 50:
-        raise Undecodable("espresense: rssi is out of -200..50 dBm")
     return Sighting(
         at=message.seen,
         source=bodies.name(receiver, "room"),
@@ -67,7 +65,7 @@ def _sighting(message: Message, beacon: str, receiver: str) -> Sighting:
         simulated=body.get("simulated") is True,
         beacon=beacon,
         receiver=receiver,
-        rssi_dbm=float(rssi),
+        rssi_dbm=hearing.dbm(rssi),
     )
 
 
@@ -97,9 +95,8 @@ def encode(facts: Sequence[Fact], *, venue: str, device: str) -> list[Outgoing]:
 
 
 def _outgoing(fact: Fact, venue: str, device: str) -> Outgoing:
-    if fact.source != device:
-        raise ValueError(f"{device} of {venue} cannot speak for {fact.source}")
-    marked: dict[str, object] = {"simulated": True} if fact.simulated else {}
+    hearing.own(fact, venue=venue, device=device)
+    marked = hearing.mark(fact)
     match fact:
         case Sighting():
             body = {"id": fact.beacon, "rssi": fact.rssi_dbm} | marked
