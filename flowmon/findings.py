@@ -168,7 +168,8 @@ class Correction(FindingBase, frozen=True, kw_only=True, tag="correction", gc=Fa
 class Rejected(FindingBase, frozen=True, kw_only=True, tag="rejected", gc=False):
     """A fact or message that could not be used, with the reason in words that say what to do about it.
 
-    raw: the scrubbed, bounded bytes (base64) where they came from outside. cause: a refused command's key.
+    raw: the scrubbed, bounded bytes (base64) where they came from outside. device, headers: who sent them, as far as
+    the route knew, and what HTTP said of them. cause: a refused command's key, or the reject that was read again.
     """
 
     source: str
@@ -177,6 +178,8 @@ class Rejected(FindingBase, frozen=True, kw_only=True, tag="rejected", gc=False)
     dialect: str = ""
     raw: str = ""
     cause: str = ""
+    device: str = ""
+    headers: dict[str, str] = {}
 
 
 Finding = (

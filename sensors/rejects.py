@@ -4,7 +4,10 @@ Of a burst only `PER_SECOND` a second and venue are kept: a flood of rubbish mus
 Reasons are counted by their fixed words (before the first `:`), of which there are few. Pure.
 """
 
+from collections.abc import Iterable
+
 from flowmon.findings import Rejected
+from flowmon.venue.model import Venue
 from sensors import scrub
 from sensors.dialects.port import Message
 from sensors.routes import Origin
@@ -12,12 +15,24 @@ from sensors.routes import Origin
 PER_SECOND = 20
 REASONS_MAX = 64
 _TEXT_MAX = 500
+#: Headers of a push that are kept, and characters of each: what the body is may decide how it is read.
+HEADERS_MAX = 16
+_HEADER_MAX = 200
 
 
 class Rejects:
-    """`by_reason` counts everything told to `count`; `kept` says how many rejects were made into findings."""
+    """`by_reason` counts everything told to `count`; `kept` says how many rejects were made into findings.
 
-    def __init__(self) -> None:
+    venues: the devices of their files keep their names in rejects, even where those are hardware addresses.
+    """
+
+    def __init__(self, venues: Iterable[Venue] = ()) -> None:
+        self._devices = {
+            device.device or name
+            for venue in venues
+            for devices in (venue.counters, venue.receivers, venue.queues)
+            for name, device in devices.items()
+        }
         self.by_reason: dict[str, int] = {}
         self.kept = 0
         self._allowance: dict[str, tuple[int, int]] = {}
@@ -45,7 +60,25 @@ class Rejects:
             simulated=simulated,
             source="gateway",
             reason=scrub.scrub_text(reason)[:_TEXT_MAX],
-            topic=scrub.scrub_text(message.topic)[:_TEXT_MAX],
+            topic=self._topic(message.topic),
             dialect=origin.dialect if origin else "",
             raw=scrub.raw(message.payload),
+            device=self._name(origin.device)[:_TEXT_MAX] if origin else "",
+            headers=_headers(message),
         )
+
+    def _topic(self, topic: str) -> str:
+        levels = topic[: 2 * _TEXT_MAX].split("/")
+        ours = {place: level for place, level in enumerate(levels) if level in self._devices}
+        clean = scrub.scrub_text("/".join("\0" if place in ours else level for place, level in enumerate(levels)))
+        for level in ours.values():
+            clean = clean.replace("\0", level, 1)
+        return clean[:_TEXT_MAX]
+
+    def _name(self, text: str) -> str:
+        return text if text in self._devices else scrub.scrub_text(text)
+
+
+def _headers(message: Message) -> dict[str, str]:
+    kept = list(message.headers.items())[:HEADERS_MAX]
+    return {name[:_HEADER_MAX]: scrub.scrub_text(value[:_HEADER_MAX]) for name, value in kept}

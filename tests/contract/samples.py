@@ -328,6 +328,8 @@ FINDINGS: list[Finding] = [
         dialect="native",
         raw="e30=",
         cause="b1d3",
+        device="ctr-9",
+        headers={"content-type": "application/json"},
     ),
 ]
 

@@ -4,7 +4,12 @@ import base64
 
 import pytest
 
+from flowmon.venue.model import Counter
 from sensors import scrub
+from sensors.dialects.port import Message
+from sensors.rejects import Rejects
+from sensors.routes import Origin
+from tests.small import venue as small_venue
 
 
 @pytest.mark.parametrize(
@@ -46,3 +51,22 @@ def test_what_is_kept_is_bounded_and_holds_no_half_address() -> None:
 def test_hostile_text_takes_no_time() -> None:
     for payload in (b'"' * 8_192, b'{"password":' * 700, b"a:" * 4_096, b'"password":"' + b"\\" * 8_000, b"a" * 8_192):
         scrub.raw(payload)
+
+
+def test_a_reject_names_its_device_and_what_http_said() -> None:
+    venue = small_venue(counters={"door": Counter(portal="door", towards="room", device="80:1F:12:00:00:01")})
+    rejects = Rejects([venue])
+    message = Message(
+        topic="xovis/80:1F:12:00:00:01/AA:BB:CC:00:11:22/http://anna:pw@host",
+        payload=b"x",
+        seen=5.0,
+        headers={"content-type": "text/xml", "x-key": "bearer abc"},
+    )
+    kept = rejects.keep("small", message, Origin("small", "xovis", "80:1F:12:00:00:01"), "no", simulated=False)
+    assert kept is not None
+    assert kept.topic == "xovis/80:1F:12:00:00:01/***/http://***@host"
+    assert kept.device == "80:1F:12:00:00:01"
+    assert kept.headers == {"content-type": "text/xml", "x-key": "bearer ***"}
+    other = rejects.keep("small", message, Origin("small", "theengs", "AA:BB:CC:00:11:22"), "no", simulated=False)
+    assert other is not None
+    assert other.device == "***"

@@ -399,7 +399,8 @@ export interface Correction {
 /**
  * A fact or message that could not be used, with the reason in words that say what to do about it.
  *
- * raw: the scrubbed, bounded bytes (base64) where they came from outside. cause: a refused command's key.
+ * raw: the scrubbed, bounded bytes (base64) where they came from outside. device, headers: who sent them, as far as
+ * the route knew, and what HTTP said of them. cause: a refused command's key, or the reject that was read again.
  */
 export interface Rejected {
   type: "rejected";
@@ -411,6 +412,8 @@ export interface Rejected {
   dialect?: string;
   raw?: string;
   cause?: string;
+  device?: string;
+  headers?: Record<string, string>;
 }
 
 export type Finding = ZoneState | VenueState | QueueState | Forecast | Flow | Dwell | EpisodeChanged | DeviceState | Correction | Rejected;
