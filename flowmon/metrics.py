@@ -29,6 +29,8 @@ for _collector in (ProcessCollector, PlatformCollector, GCCollector):
 _FAST = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 _messages = Counter("flowmon_messages", "Messages received", ["dialect"], registry=_registry)
 _lost = Counter("flowmon_messages_lost", "Messages of QoS 0 that came faster than they were read", registry=_registry)
+_http = Counter("flowmon_http_requests", "Requests of devices that post, answered", ["status"], registry=_registry)
+_http_now = Gauge("flowmon_http_in_flight", "Requests of devices being answered", registry=_registry)
 _rejected = Counter("flowmon_rejected", "Messages and facts refused", ["reason"], registry=_registry)
 _facts = Counter("flowmon_facts", "Facts applied by the core", registry=_registry)
 _findings = Counter("flowmon_findings", "Findings published", ["type"], registry=_registry)
@@ -75,6 +77,16 @@ def message_in(dialect: str, count: int = 1) -> None:
 def lost(count: int) -> None:
     """`count` messages of QoS 0 found no room and are gone."""
     _lost.inc(count)
+
+
+def http_answered(status: int) -> None:
+    """A device that posts was answered with one of our statuses (a fixed list)."""
+    _http.labels(str(status)).inc()
+
+
+def http_in_flight(count: int) -> None:
+    """How many requests of devices are being answered."""
+    _http_now.set(count)
 
 
 def rejected(reason: str, count: int = 1) -> None:

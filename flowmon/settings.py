@@ -18,6 +18,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """One installation. Every field is the environment variable `FLOWMON_` + its name in capitals.
 
     venues: paths of venue files, separated by `:`. mqtt: `mqtt://host:1883` or `mqtts://host:8883`.
+    http: `host:port` for devices that post, empty for none; https with a certificate (PEM files). http_secrets: a TOML
+    file of what they prove themselves with.
     """
 
     venues: tuple[Path, ...] = (Path("deploy/venues/museum.toml"),)
@@ -25,6 +27,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     mqtt_username: str = ""
     mqtt_password: str = ""
     mqtt_client: str = "flowmon-gateway"
+    http: str = ""
+    http_secrets: str = ""
+    http_certificate: str = ""  # with its chain
+    http_key: str = ""  # empty: in the certificate's file
     beacon_secret: str = ""  # makes beacon tokens equal in several gateways; empty: random keys, forgotten with time
     kafka: str = "127.0.0.1:9092"
     postgres: str = "postgresql://flowmon@127.0.0.1:5432/flowmon"
@@ -95,3 +101,18 @@ def address(url: str, *, port: int) -> tuple[str, int, bool]:
     if not host or parts.scheme not in {"", "mqtt", "mqtts"}:
         raise FlowmonError(f"{url!r} is no address of an MQTT broker: {like}")
     return host, number, parts.scheme == "mqtts"
+
+
+def endpoint(text: str) -> tuple[str, int]:
+    """`host:port` to listen on, `[::1]:8082` for IPv6. Raises FlowmonError for anything else."""
+    try:
+        parts = urlsplit(f"//{text}")
+        host, number = parts.hostname, parts.port
+    except ValueError:
+        host, number = None, None
+    if not host or number is None or parts.netloc != text or "@" in text:
+        raise FlowmonError(
+            f"FLOWMON_HTTP={text!r} is no address to listen on: write host:port, like 192.168.1.5:8082, "
+            "or 0.0.0.0:8082 for every network of this machine"
+        )
+    return host, number

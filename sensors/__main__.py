@@ -1,4 +1,4 @@
-"""`python -m sensors`: the gateway between an MQTT broker and Kafka, until SIGTERM or Ctrl-C."""
+"""`python -m sensors`: the gateway between devices, by MQTT and HTTP, and Kafka; until SIGTERM or Ctrl-C."""
 
 import asyncio
 import logging
@@ -11,9 +11,9 @@ from flowmon.errors import FlowmonError, VenueInvalid
 from flowmon.journal.kafka import KafkaJournal
 from flowmon.settings import Settings
 from flowmon.venue import parse
+from sensors import inboxes
 from sensors.gateway import Gateway
 from sensors.keys import Keys
-from sensors.mqtt import Login, MqttInbox
 from sensors.routes import Routes
 
 _log = logging.getLogger("sensors")
@@ -24,8 +24,7 @@ async def serve(chosen: Settings) -> None:
     clock = Clock()
     venues = {venue.id: venue for venue in parse.load_all(chosen.venues)}
     routes = Routes(venues.values())
-    login = Login(chosen.mqtt_client, chosen.mqtt_username, chosen.mqtt_password)
-    inbox = MqttInbox(chosen.mqtt, routes.filters, login, clock)
+    inbox = await inboxes.started(chosen, routes, clock)
     journal = KafkaJournal(chosen.kafka)
     gateway = Gateway(
         inbox,
@@ -43,7 +42,6 @@ async def serve(chosen: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, gateway.stop)
     try:
-        await inbox.start()
         _log.info("listening for %s on %s", ", ".join(venues), ", ".join(routes.filters))
         await gateway.run()
     finally:

@@ -2,8 +2,9 @@
 
     inbox -> route -> decode -> mark -> lane of the venue -> journal | sightings | rejects -> receipt -> acknowledgement
 
-* A message is acknowledged when every part of it is durable, in the order of arrival. Until then the broker keeps
-  it too: killing this process at any moment loses nothing, and what is written twice has equal identities.
+* A message is acknowledged when every part of it is durable: by a PUBACK in the order of arrival, or by the answer to
+  the device that posted it. Until then the broker or the device keeps it too: killing this process at any moment loses
+  nothing, and what is written twice has equal identities.
 * While a journal fails, its messages are kept and, past `held_max` messages or `facts_max` facts, nothing more is
   taken: the broker's in-flight bound fills and the broker queues.
 * What cannot be decoded goes to the rejects, and is acknowledged like anything else.
@@ -48,6 +49,10 @@ class Inbox(Protocol):
 
     def ack(self, messages: Sequence[Message]) -> None:
         """These are safe. Those of QoS 0 or of an earlier connection are ignored: there is nobody to tell."""
+        ...
+
+    def reject(self, message: Message, reason: str) -> None:
+        """This cannot be read, and why. It is acknowledged all the same, once its reject is safe."""
         ...
 
     def stop(self) -> None:
@@ -117,7 +122,7 @@ class Gateway:
         self._drain_s = drain_s
         self._marking = Marking(venues, keys or Keys(), simulated=simulated)
         self._thinning = Thinning()
-        self._rejects = Rejects()
+        self._rejects = Rejects(venues.values())
         self.counts.rejects = self._rejects.by_reason
         self._receipts = Receipts()
         self._room = asyncio.Event()
@@ -151,7 +156,7 @@ class Gateway:
         self.counts.messages += 1
         origin: Origin | None = None
         try:
-            origin = self._routes.origin(message.topic)
+            origin = self._routes.of(message)
             metrics.message_in(origin.dialect)
             self._keep(self._decoded(message, origin), self._venues[origin.venue], receipt, group)
         except Unwanted as error:
@@ -164,6 +169,8 @@ class Gateway:
     def _decoded(self, message: Message, origin: Origin) -> list[Fact]:
         if max(message.size, len(message.payload)) > PAYLOAD_MAX:
             raise Undecodable("payload is larger than 1 MB: send fewer measurements in a message")
+        if packed := message.headers.get("content-encoding"):  # an inbox takes it off what it could unpack
+            raise Undecodable(f"body cannot be unpacked as its content-encoding says: {packed[:40]!r}")
         try:
             return self._dialects[origin.dialect].decode(message, origin.device)
         except Undecodable:
@@ -182,6 +189,7 @@ class Gateway:
     def _keep(self, facts: list[Fact], venue: Venue, receipt: Receipt, group: asyncio.TaskGroup) -> None:
         record: Record = []
         sightings: list[Sighting] = []
+        thinned = 0
         for fact in facts:
             kept = self._marking.mark(fact, venue, receipt.message)
             if not isinstance(kept, Sighting):
@@ -189,19 +197,21 @@ class Gateway:
             elif self._thinning.keeps(kept):
                 sightings.append(kept)
             else:
-                self.counts.thinned += 1
+                thinned += 1
+        self.counts.thinned += thinned
         if record:
             self.counts.facts += len(record)
             self._facts.put(group, venue.id, record, receipt)
         if sightings and venue.privacy.mode == "count-only":
             raise Unwanted("sighting in a venue whose privacy mode is count-only")
-        if sightings:
+        if sightings or thinned:
             self.counts.sightings += len(sightings)
             self._sightings.put(group, venue.id, sightings, receipt)
 
     def _reject(self, origin: Origin | None, reason: str, receipt: Receipt, group: asyncio.TaskGroup) -> None:
         self.counts.rejected += 1
         self._count(reason)
+        self._inbox.reject(receipt.message, reason)
         only = next(iter(self._venues)) if len(self._venues) == 1 else "unknown"
         venue = origin.venue if origin else only
         simulated = self._marking.simulated(venue)

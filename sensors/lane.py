@@ -56,7 +56,12 @@ class Lane(Generic[T]):
         return self._put - self._safe
 
     def put(self, items: Sequence[T], receipt: Receipt) -> None:
-        """Take these along (at least one); `receipt` has one part more until the last of them is durable."""
+        """Take these along; `receipt` has one part more until all that is on the lane now is durable.
+
+        Without items it waits for those before it: what it left out as a repeat is then as safe as what it repeats.
+        """
+        if not items and not len(self):
+            return
         receipt.parts += 1
         self._items.extend(items)
         self._put += len(items)

@@ -155,6 +155,9 @@ class MqttInbox:
         if self._buffer.shed:
             self._arrived.set()
 
+    def reject(self, message: Message, reason: str) -> None:
+        """See the gateway's Inbox. A device behind a broker cannot be told."""
+
     def stop(self) -> None:
         """See the gateway's Inbox."""
         self._stopped = True

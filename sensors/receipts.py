@@ -1,7 +1,6 @@
-"""Which messages may be acknowledged: those whose every part is safe, and only in the order they came in.
+"""Which messages may be acknowledged: those whose every part is safe; those of MQTT in the order they came in.
 
-The order is MQTT's demand (5.0 §4.6), and it closes a gap: a sighting thinned away as a repeat is acknowledged only
-after the one it repeats is safe. Pure.
+The order is MQTT's demand (5.0 §4.6). What is posted by HTTP waits for nobody else: each has its own answer. Pure.
 """
 
 from collections import deque
@@ -21,25 +20,32 @@ class Receipt:
 
 
 class Receipts:
-    """All messages taken and not yet acknowledged, in order of arrival."""
+    """All messages taken and not yet acknowledged."""
 
     def __init__(self) -> None:
-        self._open: deque[Receipt] = deque()
+        self._open: deque[Receipt] = deque()  # of MQTT, in order of arrival
+        self._posted = 0
 
     def __len__(self) -> int:
-        return len(self._open)
+        return len(self._open) + self._posted
 
     def open(self, message: Message) -> Receipt:
         """A message was taken; its receipt has one part, for whoever reads it."""
         receipt = Receipt(message)
-        self._open.append(receipt)
+        if message.pushed:
+            self._posted += 1
+        else:
+            self._open.append(receipt)
         return receipt
 
     def settle(self, receipts: Sequence[Receipt]) -> list[Message]:
         """One part of each of these is safe. Returns what may be acknowledged now, oldest first."""
+        ready: list[Message] = []
         for receipt in receipts:
             receipt.parts -= 1
-        ready: list[Message] = []
+            if receipt.message.pushed and receipt.parts == 0:
+                self._posted -= 1
+                ready.append(receipt.message)
         while self._open and self._open[0].parts <= 0:
             ready.append(self._open.popleft().message)
         return ready

@@ -1,12 +1,13 @@
-"""Which venue, dialect and device a topic belongs to. Pure; built once from the venue files."""
+"""Which venue, dialect and device a topic or an HTTP path belongs to. Pure; built once from the venue files."""
 
 from collections.abc import Iterable
 
 from msgspec import Struct
 
 from flowmon.errors import FlowmonError, Undecodable
-from flowmon.venue.model import Venue
+from flowmon.venue.model import Auth, Route, Venue
 from sensors.dialects import DIALECTS, native
+from sensors.dialects.port import Message
 
 _ESPRESENSE = ("espresense/devices/#", "espresense/rooms/+/status", "espresense/rooms/+/telemetry")
 
@@ -19,11 +20,20 @@ class Origin(Struct, frozen=True):
     device: str = ""
 
 
+class Posted(Struct, frozen=True):
+    """What an HTTP path leads to. path: as the route writes it, `+` and all; it names the route's secret."""
+
+    path: str
+    auth: Auth
+    origin: Origin
+
+
 class Routes:
     """The topics of some venues: our own and ESPresense's rooms first, then the routes of the venue files in order.
 
-    Where several venues' routes match, the one that has the named device wins.
-    Raises FlowmonError when a route names an unknown dialect or two venues share a room name on one broker.
+    Where several venues' routes match, the one that has the named device wins. filters: of MQTT. posts: of HTTP.
+    Raises FlowmonError when a route names an unknown dialect, two venues share a room name on one broker, or two
+    share an HTTP path.
     """
 
     def __init__(self, venues: Iterable[Venue]) -> None:
@@ -32,6 +42,7 @@ class Routes:
         self._devices: set[tuple[str, str]] = set()
         self._routes: list[tuple[list[str], Origin]] = []
         self.filters: list[str] = []
+        self.posts: list[Posted] = []
         for venue in venues:
             self._add(venue)
 
@@ -42,13 +53,26 @@ class Routes:
             if route.dialect not in DIALECTS:
                 known = ", ".join(DIALECTS)
                 raise FlowmonError(f"venue {venue.id}: no dialect {route.dialect!r}; known are {known}")
-            self._routes.append((_levels(route.topic), Origin(venue.id, route.dialect, route.device)))
-            self._listen(route.topic)
+            origin = Origin(venue.id, route.dialect, route.device)
+            if route.path:
+                self._add_post(route, origin)
+            else:
+                self._routes.append((_levels(route.topic), origin))
+                self._listen(route.topic)
         for devices in (venue.counters, venue.receivers, venue.queues):
             self._devices |= {(venue.id, device.device or name) for name, device in devices.items()}
         for name, receiver in venue.receivers.items():
             if receiver.dialect == "espresense":
                 self._add_room(receiver.device or name, venue.id)
+
+    def _add_post(self, route: Route, origin: Origin) -> None:
+        for known in self.posts:
+            if known.path == route.path and "+" not in route.path:
+                raise FlowmonError(
+                    f"path {route.path!r} is posted to in venues {known.origin.venue} and {origin.venue}: give each "
+                    "its own, e.g. with the venue in front"
+                )
+        self.posts.append(Posted(route.path, route.auth, origin))
 
     def _add_room(self, room: str, venue: str) -> None:
         if self._rooms.setdefault(room, venue) != venue:
@@ -62,6 +86,27 @@ class Routes:
     def _listen(self, topic: str) -> None:
         if topic not in self.filters:
             self.filters.append(topic)
+
+    def of(self, message: Message) -> Origin:
+        """Who sent a message. Raises Undecodable when nobody we know did."""
+        if not message.pushed:
+            return self.origin(message.topic)
+        if (found := self.posted(message.topic)) is None:
+            raise _unknown("path of no route", message.topic)
+        return found.origin
+
+    def posted(self, path: str) -> Posted | None:
+        """What an HTTP path (without its first slash) leads to, its device named; None when to nothing."""
+        levels = path.split("/")
+        if "" in levels or "+" in levels:
+            return None
+        found = [
+            Posted(post.path, post.auth, _named_by(post.path.split("/"), levels, post.origin))
+            for post in self.posts
+            if _matches(post.path.split("/"), levels)
+        ]
+        owned = (post for post in found if (post.origin.venue, post.origin.device) in self._devices)
+        return next(owned, found[0] if found else None)
 
     def origin(self, topic: str) -> Origin:
         """Who speaks on a topic. Raises Undecodable when nobody we know does."""

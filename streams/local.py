@@ -1,8 +1,8 @@
 """The one-process engine: gateway, journal of files, monitors, history and feed in one event loop.
 
-    MQTT -> gateway -> journal (fsync) -> monitor -> feed
-                          ^  ^                   `-> history (SQLite)
-                     ticker  presences, commands
+    MQTT, HTTP -> gateway -> journal (fsync) -> monitor -> feed
+                                ^  ^                   `-> history (SQLite)
+                           ticker  presences, commands
 
 The monitor reads the journal like everybody else, so what it knows is what is on the disk. A checkpoint every few
 seconds makes a restart short; without one the whole journal is read again, with the same result.
@@ -35,9 +35,9 @@ from flowmon.monitor.presence import Presences
 from flowmon.settings import Settings
 from flowmon.venue.model import Venue
 from flowmon.venue.parse import load_all
-from sensors.gateway import Gateway
+from sensors import inboxes
+from sensors.gateway import Gateway, Inbox
 from sensors.keys import Keys
-from sensors.mqtt import Login, MqttInbox
 from sensors.routes import Routes
 from streams import rejectfile, snapshots
 from streams.backlog import Backlog
@@ -78,7 +78,7 @@ class LocalEngine:
         self._last: dict[str, Checkpoint] = {}  # where each watcher stopped
         self._stopping = False
 
-    def gateway(self, inbox: MqttInbox, routes: Routes) -> Gateway:
+    def gateway(self, inbox: Inbox, routes: Routes) -> Gateway:
         """A gateway that writes into this engine's journal."""
         return Gateway(
             inbox,
@@ -229,6 +229,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `flowmon run`; what is not given comes from the environment (FLOWMON_…)."""
     parser.add_argument("venues", nargs="*", type=Path, metavar="venue.toml", help="venue files (FLOWMON_VENUES)")
     parser.add_argument("--mqtt", metavar="URL", help="the broker, mqtt://host:1883 or mqtts://… (FLOWMON_MQTT)")
+    parser.add_argument(
+        "--http", metavar="HOST:PORT", help="listen for devices that post, off when empty (FLOWMON_HTTP)"
+    )
     parser.add_argument("--data", type=Path, metavar="DIR", help="journal, history and checkpoints (FLOWMON_DATA)")
     parser.add_argument("--host", help="address of the screens (FLOWMON_FEED_HOST)")
     parser.add_argument("--port", type=int, help="port of the screens, 0 for a free one (FLOWMON_FEED_PORT)")
@@ -242,6 +245,7 @@ def run(args: argparse.Namespace) -> int:
     given = {
         "venues": tuple(args.venues) or found.venues,
         "mqtt": args.mqtt or found.mqtt,
+        "http": args.http or found.http,
         "data": args.data or found.data,
         "feed_host": args.host or found.feed_host,
         "feed_port": found.feed_port if args.port is None else args.port,
@@ -290,9 +294,7 @@ async def _serve(
     engine = LocalEngine(venues, found, clock, found.data)
     routes = Routes(venues)
     async with engine.feed.serve(), engine.running():
-        login = Login(found.mqtt_client, found.mqtt_username, found.mqtt_password)
-        inbox = MqttInbox(found.mqtt, routes.filters, login, clock)
-        await inbox.start()
+        inbox = await inboxes.started(found, routes, clock)
         gateway = engine.gateway(inbox, routes)
         taking = asyncio.create_task(gateway.run())
         if started is not None:

@@ -16,6 +16,7 @@ class FakeInbox:
 
     def __init__(self, batch: int = 500) -> None:
         self.acked: list[Message] = []
+        self.rejected: deque[tuple[Message, str]] = deque(maxlen=100)  # the newest
         self.waiting: deque[Message] = deque()
         self.closed = False
         self._batch = batch
@@ -37,6 +38,9 @@ class FakeInbox:
 
     def ack(self, messages: Sequence[Message]) -> None:
         self.acked.extend(messages)
+
+    def reject(self, message: Message, reason: str) -> None:
+        self.rejected.append((message, reason))
 
     def stop(self) -> None:
         self._stopped = True

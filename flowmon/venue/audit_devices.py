@@ -1,10 +1,11 @@
 """What watches the plan audited: counters, receivers, queues, rules and routes."""
 
+import re
 from collections.abc import Hashable, Iterable, Iterator
 from typing import TypeVar
 
 from flowmon.venue.audit_plan import unknown
-from flowmon.venue.model import Problem, Rule, Venue
+from flowmon.venue.model import Problem, Route, Rule, Venue
 from flowmon.venue.outline import contains
 from flowmon.venue.shape import join
 
@@ -12,6 +13,8 @@ K = TypeVar("K", bound=Hashable)
 
 DESKS_MAX = 1_000
 SILENT_MAX_S = 7 * 86_400.0
+PATH_MAX = 200
+_LEVEL = re.compile(r"\+|(?!\.{1,2}$)[A-Za-z0-9._~:@!$-]+")
 
 
 def devices(venue: Venue, doubted: frozenset[str]) -> Iterator[Problem]:
@@ -159,15 +162,50 @@ def _subjects(venue: Venue) -> dict[str, list[str]]:
 def _routes(venue: Venue) -> Iterator[Problem]:
     for n, route in enumerate(venue.routes):
         path = f"routes[{n}]"
-        if not _is_filter(route.topic):
-            hint = "an MQTT filter: + stands for one whole level, # for the rest at the end, like xovis/+/logics"
-            yield Problem(path=f"{path}.topic", message=f"{route.topic!r:.80} is no topic filter", hint=hint)
+        if bool(route.topic) == bool(route.path):
+            message = "has a topic and a path" if route.topic else "has neither topic nor path"
+            hint = "topic for what an MQTT broker brings, path for what is posted by HTTP; two routes for both"
+            yield Problem(path=f"{path}.topic", message=message, hint=hint)
+        elif route.path:
+            yield from _posted(route, path)
+        else:
+            yield from _published(route, path)
         if not route.dialect:
             yield Problem(path=f"{path}.dialect", message="is empty", hint="name one, like native or xovis")
-    for name, topic, first in _repeated((str(n), route.topic) for n, route in enumerate(venue.routes)):
-        message = f"{topic!r:.80} is routes[{first}] already"
-        hint = "only the first would ever be used; remove one"
-        yield Problem(path=f"routes[{name}].topic", message=message, hint=hint)
+    for field in ("topic", "path"):
+        given = ((str(n), getattr(route, field)) for n, route in enumerate(venue.routes))
+        for name, value, first in _repeated((n, value) for n, value in given if value):
+            message = f"{value!r:.80} is routes[{first}] already"
+            hint = "only the first would ever be used; remove one"
+            yield Problem(path=f"routes[{name}].{field}", message=message, hint=hint)
+
+
+def _published(route: Route, path: str) -> Iterator[Problem]:
+    if not _is_filter(route.topic):
+        hint = "an MQTT filter: + stands for one whole level, # for the rest at the end, like xovis/+/logics"
+        yield Problem(path=f"{path}.topic", message=f"{route.topic!r:.80} is no topic filter", hint=hint)
+    if route.auth:
+        hint = "only a route with a path is posted to; the MQTT broker has its own users"
+        yield Problem(path=f"{path}.auth", message="means nothing for a topic", hint=hint)
+
+
+def _posted(route: Route, path: str) -> Iterator[Problem]:
+    if not _is_path(route.path):
+        hint = "the URL's path without its first slash: letters, digits, -._~:@!$ and slashes, + for one whole level"
+        yield Problem(path=f"{path}.path", message=f"{route.path!r:.80} is no path", hint=hint)
+    if not route.auth:
+        hint = (
+            "basic, bearer or digest, with its secret in the file FLOWMON_HTTP_SECRETS names; none trusts the network"
+        )
+        yield Problem(path=f"{path}.auth", message="is missing: whoever posts must prove who it is", hint=hint)
+    if route.auth == "none":
+        hint = "use basic, bearer or digest, or keep the network to the devices alone"
+        message = f"whoever reaches {route.path!r:.80} can send counts"
+        yield Problem(path=f"{path}.auth", message=message, hint=hint, severity="warning")
+
+
+def _is_path(path: str) -> bool:
+    return len(path) <= PATH_MAX and all(_LEVEL.fullmatch(level) for level in path.split("/"))
 
 
 def _is_filter(topic: str) -> bool:

@@ -9,6 +9,7 @@ from msgspec import Struct
 from flowmon.findings import Severity
 
 Point = tuple[float, float]
+Auth = Literal["none", "bearer", "basic", "digest", ""]
 Profile = Literal["gallery", "queue", "hall"]
 
 
@@ -114,15 +115,19 @@ class Hours(Struct, frozen=True, forbid_unknown_fields=True):
     days: list[int] = msgspec.field(default_factory=lambda: list(range(7)))
 
 
-class Route(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which dialect is spoken on which MQTT topics (`topic` is a filter: `+` and `#` allowed).
+class Route(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which dialect is spoken on which MQTT topics, or by what is posted to which HTTP path: one of the two.
 
-    device: the device that speaks there, for payloads that do not name it.
+    topic: an MQTT filter, `+` and `#` allowed. path: of an HTTP URL without its first slash, `+` for one level; the
+    last `+` of either stands where the device is named. device: who speaks there, where neither `+` nor payload says.
+    auth: how whoever posts proves who it is, HTTP only; the secrets themselves are never in this file.
     """
 
-    topic: str
+    topic: str = ""
+    path: str = ""
     dialect: str
     device: str = ""
+    auth: Auth = ""
 
 
 class Privacy(Struct, frozen=True, forbid_unknown_fields=True):

@@ -38,7 +38,7 @@ class Message(Struct, frozen=True, gc=False):
 
     topic: of MQTT, or the path of an HTTP push without its first slash. headers: names in small letters, HTTP only.
     size: bytes it had, where the inbox kept only a part of it. mid, qos and connection are what the inbox needs to
-    acknowledge it; a dialect ignores all four.
+    acknowledge it; a dialect ignores them. pushed: it came by HTTP, and `topic` is a path.
     """
 
     topic: str
@@ -50,6 +50,7 @@ class Message(Struct, frozen=True, gc=False):
     mid: int = 0
     qos: int = 0
     connection: int = 0
+    pushed: bool = False
 
 
 class Unwanted(Undecodable):
