@@ -23,6 +23,10 @@ VERBS = {
     "cut": ("flowmon.recording.cut", "cut a piece out of a recording"),
     "replay": ("flowmon.recording.replay", "play a recording again: to MQTT, Kafka, a feed, or nowhere"),
     "schema": ("flowmon.schema", "write JSON Schema, AsyncAPI and types.d.ts of the contract"),
+    "decode": ("sensors.decode", "what the device dialects read in a message kept in a file"),
+    "map": ("sensors.mapping.verb", "test a mapping file, which reads a sensor without Python; list those shipped"),
+    "dialects": ("sensors.families", "which device families are read, and what is known of each"),
+    "rejects": ("streams.rejects", "messages that could not be read: by reason, one of them, or all again"),
     "doctor": ("flowmon.doctor", "what is wrong with this installation and what to do"),
 }
 

@@ -1,33 +1,38 @@
-"""Dialects of device families: pure, one module a family, in one table."""
+"""Dialects of device families: pure, one module or one mapping file a family, in one table."""
 
+from pathlib import Path
+
+from flowmon.errors import FlowmonError
 from sensors.dialects import (
     aprilbrother,
     axis,
     cassia,
-    dataq,
     espresense,
-    frigate,
     hikvision,
     irisys,
+    lorawan_elsys,
     lorawan_hkt,
     lorawan_imbuildings,
     lorawan_milesight,
     lorawan_parametric,
+    lorawan_paxcounter,
+    lorawan_pipiot,
     lorawan_terabee,
+    lorawan_yosensi,
     milesight,
     minew,
     moko,
     native,
     openmqttgateway,
     ruuvi,
-    steinel,
     tasmota,
-    terabee,
     xovis,
     xovis_legacy,
     xovis_live,
 )
 from sensors.dialects.port import Dialect
+from sensors.mapping.read import load
+from sensors.mapping.shipped import shipped
 
 #: The name a venue file uses -> the module that speaks it.
 DIALECTS: dict[str, Dialect] = {
@@ -48,13 +53,26 @@ DIALECTS: dict[str, Dialect] = {
     "xovis-live": xovis_live,
     "xovis-legacy": xovis_legacy,
     "irisys": irisys,
-    "terabee": terabee,
     "lorawan-milesight": lorawan_milesight,
     "lorawan-terabee": lorawan_terabee,
     "lorawan-parametric": lorawan_parametric,
     "lorawan-imbuildings": lorawan_imbuildings,
-    "frigate": frigate,
-    "steinel": steinel,
-    "dataq": dataq,
     "lorawan-hkt": lorawan_hkt,
+    "lorawan-paxcounter": lorawan_paxcounter,
+    "lorawan-yosensi": lorawan_yosensi,
+    "lorawan-elsys": lorawan_elsys,
+    "lorawan-pipiot": lorawan_pipiot,
+    **shipped(),
 }
+
+
+def find(name: str) -> Dialect:
+    """The dialect of a name, or of a mapping file (a path that ends in .toml).
+
+    Raises FlowmonError naming what is known, MappingInvalid with every problem of the file.
+    """
+    if name.endswith(".toml"):
+        return load(Path(name))
+    if name not in DIALECTS:
+        raise FlowmonError(f"no dialect {name!r}; known are {', '.join(DIALECTS)}, or name a mapping file (.toml)")
+    return DIALECTS[name]

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from flowmon.errors import Undecodable
 from flowmon.facts import Count, Fact
-from sensors.dialects import terabee
+from sensors.dialects import DIALECTS
 from sensors.dialects.port import Message
 from tests.unit.junk import junk
 
 SAMPLES = Path(__file__).parents[3] / "shared" / "data" / "payloads" / "terabee"
+terabee = DIALECTS["terabee"]
 SEEN = 1_777_730_461.0
 
 
@@ -67,7 +68,8 @@ def test_the_route_names_a_device_that_does_not() -> None:
 @pytest.mark.parametrize(
     ("payload", "words"),
     [
-        (told(count_in=None), "count_in is not a number"),
+        (told(count_in=None), "no count_in"),
+        (told(count_out=None), "count_out is not a number"),
         (told(count_out=-1), "count_out is not a whole number"),
         (told(device_id=[]), "device_id is not a name"),
         ([told()], "body is not a JSON object"),

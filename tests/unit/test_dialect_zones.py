@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from flowmon.errors import Undecodable
 from flowmon.facts import DeviceStatus, Fact, ZoneCount
-from sensors.dialects import dataq, frigate, steinel
+from sensors.dialects import DIALECTS
 from sensors.dialects.port import Dialect, Message, Unwanted
 from tests.unit.junk import junk
 
 SAMPLES = Path(__file__).parents[3] / "shared" / "data" / "payloads" / "frigate"
 SEEN = 1_777_730_461.0
+dataq, frigate, steinel = DIALECTS["dataq"], DIALECTS["frigate"], DIALECTS["steinel"]
 ZONES = "steinel/hpd/DetectedPersonsZone"
 
 
@@ -124,15 +125,15 @@ def test_a_retained_state_without_a_time_is_not_kept(dialect: Dialect, topic: st
 @pytest.mark.parametrize(
     ("dialect", "topic", "payload", "words"),
     [
-        (frigate, "frigate/hall/person", b"ON", "not JSON"),
-        (frigate, "frigate/hall/person", b"-1", "person is not a whole number"),
-        (frigate, "frigate/hall/person", b"1.5", "person is not a whole number"),
-        (frigate, "frigate/hall/person", b'"1"', "person is not a number"),
-        (frigate, "frigate/hall/person", b"", "not JSON"),
+        (frigate, "frigate/hall/person", b"ON", "people is not a whole number"),
+        (frigate, "frigate/hall/person", b"-1", "people is not a whole number"),
+        (frigate, "frigate/hall/person", b"1.5", "people is not a whole number"),
+        (frigate, "frigate/hall/person", b'"1"', "people is not a whole number"),
+        (frigate, "frigate/hall/person", b"", "people is not a whole number"),
         (frigate, "frigate/__/person", b"1", "no letter or digit"),
-        (frigate, "/available", b"online", "device is not a name"),
-        (frigate, "frigate/available", b"maybe", "not online, offline or stopped"),
-        (steinel, ZONES, {"DetectedPersonsZone": [1]}, "name it on its route"),
+        (frigate, "/available", b"online", "names no device"),
+        (frigate, "frigate/available", b"maybe", "none of online, offline, stopped"),
+        (steinel, ZONES, {"DetectedPersonsZone": [1]}, "name the device on its route"),
         (steinel, ZONES, b"[1]", "body is not a JSON object"),
         (dataq, "x", occupancy({"Human": -1}), "Human is not a whole number"),
         (dataq, "x", occupancy({"Human": None}), "Human is not a number"),
@@ -150,7 +151,7 @@ def test_bad_input_is_refused_with_a_reason(dialect: Dialect, topic: str, payloa
 def test_steinel_zones_are_whole_numbers(payload: object) -> None:
     with pytest.raises(Undecodable, match="is not a whole number"):
         decode(steinel, ZONES, payload, "hpd")
-    with pytest.raises(Undecodable, match="more than 64 zones"):
+    with pytest.raises(Undecodable, match="more than 64 rows"):
         decode(steinel, ZONES, {"DetectedPersonsZone": [0] * 65}, "hpd")
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowmon.facts import Fact
-from sensors.dialects import DIALECTS, frigate
+from sensors.dialects import DIALECTS
 from sensors.dialects.port import Family, Message, Outgoing
 from tests.fuzz import inputs
 from tests.fuzz.judge import Judge
@@ -51,12 +51,12 @@ def test_what_is_no_json_is_not_changed_as_json() -> None:
 class Broken:
     """A dialect with a defect on payloads that begin with x."""
 
-    FAMILY: Family = frigate.FAMILY
+    FAMILY: Family = DIALECTS["frigate"].FAMILY
 
     def decode(self, message: Message, device: str) -> list[Fact]:
         if message.payload.startswith(b"x"):
             raise KeyError(message.payload)
-        return frigate.decode(message, device)
+        return DIALECTS["frigate"].decode(message, device)
 
     def encode(self, facts: object, *, venue: str, device: str) -> list[Outgoing]:
         return []

@@ -1,0 +1,1 @@
+"""Shipped mapping files, each with its samples inside; `sensors.mapping.shipped` reads them."""
