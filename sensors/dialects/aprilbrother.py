@@ -28,7 +28,7 @@ FAMILY = Family(
     transports=("MQTT", "HTTP"),
     kinds=("sighting", "device_status"),
     privacy="addresses and advertisements of telephones nearby; the gateway's SIM card number",
-    tested="user guide of firmware 1.5",
+    tested="user guide up to firmware 1.5.15",
     source="AprilBrother/wiki.aprbrother User_Guide_For_AB_BLE_Gateway_V4",
 )
 #: Advertising types 0..4 of the guide; 5 and more are not defined.

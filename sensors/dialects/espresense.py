@@ -29,7 +29,7 @@ FAMILY = Family(
     transports=("MQTT",),
     kinds=("sighting", "device_status"),
     privacy="addresses, names and fingerprints of telephones nearby",
-    tested="4.0.6",
+    tested="messages as its source writes them",
     source="ESPresense src/BleFingerprint.cpp and MQTT documentation",
 )
 #: Kinds of id that belong to a beacon and to nobody who did not ask for it.

@@ -31,7 +31,7 @@ FAMILY = Family(
     transports=("MQTT",),
     kinds=("sighting", "device_status"),
     privacy="addresses, names and advertisements of telephones nearby",
-    tested="documents of OpenMQTTGateway 1.8 and Theengs Gateway 1.5",
+    tested="messages as documented",
     source="OpenMQTTGateway docs/use/ble.md, Theengs Gateway docs/use/use.md",
 )
 _HEALTH: dict[bytes, DeviceHealth] = {b"online": "online", b"offline": "offline"}

@@ -31,7 +31,7 @@ FAMILY = Family(
     transports=("MQTT", "HTTP"),
     kinds=("sighting", "device_status"),
     privacy="addresses and advertisements of telephones nearby; the gateway's own place",
-    tested="tests of the firmware from 2020 (text) and from 2023 (numbers)",
+    tested="tests of the firmware, with times as text and as numbers",
     source="Ruuvi Gateway docs, ruuvi.gateway_esp.c tests/test_mqtt_json",
 )
 _HEALTH: dict[object, DeviceHealth] = {"online": "online", "offline": "offline"}

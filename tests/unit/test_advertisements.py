@@ -1,5 +1,6 @@
 """Advertisement bytes: four beacon frames by hand from their specifications, and any bytes at all."""
 
+import bluetooth_data_tools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,3 +74,63 @@ def test_an_ibeacon_in_bytes_and_in_parts_is_the_same_beacon(uuid: bytes, major:
     data = b"\x4c\x00\x02\x15" + uuid + major.to_bytes(2, "big") + minor.to_bytes(2, "big") + bytes([power])
     advert = advertisements.structure(advertisements.MANUFACTURER, data)
     assert advertisements.beacon(advert) == advertisements.ibeacon(uuid.hex().upper(), major, minor)
+
+
+UUIDS = st.uuids().map(str).filter(lambda uuid: uuid.strip("0-"))
+U16 = st.integers(0, 0xFFFF)
+NAMES = st.builds("{}:{}-{}-{}".format, st.sampled_from(["iBeacon", "altBeacon"]), UUIDS, U16, U16) | st.binary(
+    min_size=16, max_size=16
+).map(lambda b: f"eddy:{b[:5].hex()}{b[4:10].hex()}-{b[10:].hex()}")
+
+
+@given(NAMES)
+def test_a_named_beacon_sends_its_name(name: str) -> None:
+    packet = advertisements.packet(name)
+    assert len(packet) <= 31
+    assert advertisements.beacon(packet) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "aa:bb:cc:dd:ee:ff",
+        "name:anna",
+        "iBeacon:e2c56db5-dffb-48d2-b060-d0f5a71096e0-1-65536",
+        "iBeacon:00000000-0000-0000-0000-000000000000-1-1",
+        "eddy:0001020304060506070809-aabbccddeeff",  # the fifth byte is not there twice
+    ],
+)
+def test_what_is_no_beacons_name_cannot_be_sent(name: str) -> None:
+    with pytest.raises(ValueError, match=r"beacon|major"):
+        advertisements.frame(name)
+
+
+def once(parts: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+    """Each company, and each 16-bit service, but the last time: bluetooth-data-tools keeps one record of each."""
+    keyed = {(kind, data[:2]): (kind, data) for kind, data in parts}
+    return list(keyed.values())
+
+
+RECORDS = st.tuples(
+    st.sampled_from([advertisements.MANUFACTURER, advertisements.SERVICE_DATA_16]), st.binary(min_size=3, max_size=40)
+)
+
+
+@given(st.lists(RECORDS, max_size=5).map(once), st.integers(0, 40))
+def test_structures_are_those_of_bluetooth_data_tools(parts: list[tuple[int, bytes]], cut: int) -> None:
+    """The oracle, where it can be one: whole or cut packets with at most one record of each company and service."""
+    advert = b"".join(advertisements.structure(kind, data) for kind, data in parts)
+    advert = advert[: max(0, len(advert) - cut)]
+    _, _, services, companies, _ = bluetooth_data_tools.parse_advertisement_data_bytes(advert)
+    theirs = {(0xFF, int(company).to_bytes(2, "little") + data) for company, data in companies.items()}
+    theirs |= {(0x16, bytes.fromhex(uuid[4:8])[::-1] + data) for uuid, data in services.items()}
+    assert set(advertisements.structures(advert)) == theirs
+
+
+def test_the_oracle_loses_a_beacon_that_another_apple_frame_follows() -> None:
+    """Why the structures are walked here: a scan response is read on as one packet, and often repeats the company."""
+    advert = bytes.fromhex(IBEACON + TELEPHONE[6:])
+    assert advertisements.beacon(advert).startswith("iBeacon:")
+    companies = bluetooth_data_tools.parse_advertisement_data_bytes(advert)[3]
+    assert companies[0x4C] == bytes.fromhex(TELEPHONE)[7:]
