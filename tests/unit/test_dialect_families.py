@@ -2,7 +2,6 @@
 
 from typing import get_args
 
-import msgspec
 import pytest
 
 from flowmon.facts import Count, CountKind, DeviceStatus, Fact, QueueReading, Sighting, ZoneCount
