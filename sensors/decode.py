@@ -28,7 +28,7 @@ from flowmon.clock import Clock
 from flowmon.errors import FlowmonError, Undecodable
 from flowmon.facts import Fact, Presence, Sighting
 from sensors import samplefile, scrub
-from sensors.dialects import DIALECTS
+from sensors.dialects import DIALECTS, find
 from sensors.dialects.port import Dialect, Message, Unwanted
 
 #: Dialects that read a message by its topic, and a topic such a device would use. Nothing is guessed for them.
@@ -95,7 +95,7 @@ def _masked(fact: Fact) -> Fact:
 def arguments(parser: argparse.ArgumentParser) -> None:
     """FILE… and what the file does not say."""
     parser.add_argument("files", nargs="+", metavar="FILE", help="a message: as it was sent, or in hex; - is stdin")
-    parser.add_argument("--dialect", metavar="D", help="only this one (flowmon dialects); without it all are tried")
+    parser.add_argument("--dialect", metavar="D", help="only this one (flowmon dialects) or mapping.toml; else all are tried")
     parser.add_argument("--topic", default="", metavar="T", help="MQTT topic, or the path of an HTTP push")
     parser.add_argument("--header", action="append", default=[], metavar="K=V", help="an HTTP header; may be repeated")
     parser.add_argument("--device", default="", metavar="NAME", help="the name a route gives the device")
@@ -108,6 +108,7 @@ def run(args: argparse.Namespace) -> int:
     """Print what is read; see the exit codes above."""
     try:
         headers = _asked(args)
+        only = find(args.dialect) if args.dialect else None
         payloads = [(path, *samplefile.read(path)) for path in args.files]
     except FlowmonError as error:
         print(f"flowmon decode: {error}", file=sys.stderr)
@@ -118,8 +119,8 @@ def run(args: argparse.Namespace) -> int:
         if written:
             _note(f"{path}: hex, {len(payload)} bytes")
         message = Message(topic=args.topic, payload=payload, seen=seen, headers=headers)
-        if args.dialect:
-            readings = [read(args.dialect, DIALECTS[args.dialect], message, args.device)]
+        if only:
+            readings = [read(args.dialect, only, message, args.device)]
         else:
             readings = read_all(message, args.device)
             _tell(path, readings)
@@ -134,8 +135,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _asked(args: argparse.Namespace) -> dict[str, str]:
     """The headers; raises FlowmonError for what cannot be meant."""
-    if args.dialect and args.dialect not in DIALECTS:
-        raise FlowmonError(f"no dialect {args.dialect!r}; there are {', '.join(DIALECTS)}")
     if args.seen is not None and not 0 <= args.seen < _LATEST:
         raise FlowmonError(f"--seen {args.seen} is no time in seconds since 1970")
     return dict(_header(text) for text in args.header)

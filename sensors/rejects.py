@@ -23,16 +23,17 @@ _HEADER_MAX = 200
 class Rejects:
     """`by_reason` counts everything told to `count`; `kept` says how many rejects were made into findings.
 
-    venues: the devices of their files keep their names in rejects, even where those are hardware addresses.
+    venues: the devices of their files keep their names in rejects, even where those are
+    hardware addresses: they are the museum's own, and without them a reject could not be read again.
     """
 
     def __init__(self, venues: Iterable[Venue] = ()) -> None:
-        self._devices = {
-            device.device or name
+        self._devices = frozenset(
+            scrub.bare(device.device or name)
             for venue in venues
             for devices in (venue.counters, venue.receivers, venue.queues)
             for name, device in devices.items()
-        }
+        )
         self.by_reason: dict[str, int] = {}
         self.kept = 0
         self._allowance: dict[str, tuple[int, int]] = {}
@@ -60,23 +61,12 @@ class Rejects:
             simulated=simulated,
             source="gateway",
             reason=scrub.scrub_text(reason)[:_TEXT_MAX],
-            topic=self._topic(message.topic),
+            topic=scrub.scrub_text(message.topic[: 2 * _TEXT_MAX], self._devices)[:_TEXT_MAX],
             dialect=origin.dialect if origin else "",
-            raw=scrub.raw(message.payload),
-            device=self._name(origin.device)[:_TEXT_MAX] if origin else "",
+            raw=scrub.raw(message.payload, self._devices),
+            device=scrub.scrub_text(origin.device, self._devices)[:_TEXT_MAX] if origin else "",
             headers=_headers(message),
         )
-
-    def _topic(self, topic: str) -> str:
-        levels = topic[: 2 * _TEXT_MAX].split("/")
-        ours = {place: level for place, level in enumerate(levels) if level in self._devices}
-        clean = scrub.scrub_text("/".join("\0" if place in ours else level for place, level in enumerate(levels)))
-        for level in ours.values():
-            clean = clean.replace("\0", level, 1)
-        return clean[:_TEXT_MAX]
-
-    def _name(self, text: str) -> str:
-        return text if text in self._devices else scrub.scrub_text(text)
 
 
 def _headers(message: Message) -> dict[str, str]:

@@ -28,21 +28,27 @@ _ADDRESS = re.compile(r"(?i)([a-z]+:)?[0-9a-f]{2}([:-]?)[0-9a-f]{2}(?:\2[0-9a-f]
 _NAMED = re.compile(rb"(?i)\b(name:)[^\s/\"']+")
 
 
-def scrub(data: bytes) -> bytes:
-    """The bytes with secrets, addresses and names replaced by `***`."""
+def scrub(data: bytes, keep: frozenset[bytes] = frozenset()) -> bytes:
+    """The bytes with secrets, addresses and names replaced by `***`. keep: addresses (`bare`) that may stay."""
     data = _FIELD.sub(rb'\1"***"', data)
     data = _FORM.sub(rb"\1***", data)
     data = _HEADER.sub(rb"\1***", data)
     data = _URL.sub(rb"\1***@", data)
     data = _NAMED.sub(rb"\1***", data)
     for pattern in (_UUID, _BARE_UUID, _MAC, _BARE_MAC):
-        data = pattern.sub(b"***", data)
+        data = pattern.sub(lambda found: found[0] if bare(found[0]) in keep else b"***", data)
     return data
 
 
-def scrub_text(text: str) -> str:
+def bare(name: str | bytes) -> bytes:
+    """A hardware address, UUID or any name without its separators, in capitals: how `keep` compares them."""
+    data = name.encode(errors="replace") if isinstance(name, str) else name
+    return data.translate(None, b":-.").upper()
+
+
+def scrub_text(text: str, keep: frozenset[bytes] = frozenset()) -> str:
     """`scrub` for a topic or a reason."""
-    return scrub(text.encode(errors="replace")).decode(errors="replace")
+    return scrub(text.encode(errors="replace"), keep).decode(errors="replace")
 
 
 def address(beacon: str) -> str:
@@ -55,9 +61,9 @@ def address(beacon: str) -> str:
     return f"{found[1] or ''}***" if found else beacon
 
 
-def raw(payload: bytes) -> str:
+def raw(payload: bytes, keep: frozenset[bytes] = frozenset()) -> str:
     """What is kept of a rejected payload: scrubbed, at most RAW_MAX bytes, base64."""
-    clean = scrub(payload[: 2 * RAW_MAX])
+    clean = scrub(payload[: 2 * RAW_MAX], keep)
     if len(payload) > 2 * RAW_MAX:
         clean = clean[:-64]  # the cut may have left half of an address that no pattern knows
     return base64.b64encode(clean[:RAW_MAX]).decode("ascii")

@@ -1,14 +1,18 @@
 """What a one-process engine could not use, as JSON lines beside its journal; bounded, for people to look into."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
-from flowmon.errors import JournalError
+from flowmon import wire
+from flowmon.errors import JournalError, Undecodable
 from flowmon.findings import Rejected
 
 MOST_BYTES = 16 << 20
+#: Longer than any reject: 4 KB of raw bytes in base64 and some short texts.
+LINE_MAX = 64 << 10
 
 
 def append(path: Path, rejects: Sequence[Rejected], *, most: int = MOST_BYTES) -> None:
@@ -35,3 +39,22 @@ def _append(path: Path, lines: bytes) -> None:
         except OSError:
             file.truncate(size)  # half a line could not be read, and the whole is written again
             raise
+
+
+def read(path: Path) -> Iterator[Rejected]:
+    """The rejects of a file and of the one before it, oldest first. What is no reject (a line cut off) is left out.
+
+    Raises JournalError when a file cannot be read.
+    """
+    for part in (path.with_suffix(".old.jsonl"), path):
+        try:
+            with part.open("rb") as file:
+                while line := file.readline(LINE_MAX):
+                    with contextlib.suppress(Undecodable):
+                        found = wire.decode_finding(line)
+                        if isinstance(found, Rejected):
+                            yield found
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise JournalError(f"cannot read {part}: {error.strerror or error}") from error

@@ -5,6 +5,8 @@ bench of decoding times. One dialect may have several; the first is the most usu
 import base64
 import json
 
+import msgspec
+
 from sensors.dialects.port import Message
 
 SEEN = 1_777_730_461.0
@@ -103,6 +105,26 @@ def _milesight() -> object:
     }
 
 
+def _frigate_event() -> object:
+    before = {
+        "id": "1777730450.5-abc",
+        "camera": "hall",
+        "label": "person",
+        "current_zones": [],
+        "false_positive": False,
+    }
+    after = before | {"current_zones": ["front_hall"], "entered_zones": ["front_hall"], "frame_time": 1777730460.25}
+    return {"type": "update", "before": before, "after": after}
+
+
+def _milesight_trigger() -> object:
+    return {
+        "device_info": {"device_sn": "6537F00000000001"},
+        "line_trigger_data": [{"line": 1, "total": {"in": 27, "out": 27}}],
+        "time_info": {"time": "2026-05-02T14:01:00-00:00"},
+    }
+
+
 def _retail() -> object:
     items = [{"direction": "in", "count": 3, "adults": 2}, {"direction": "out", "count": 1, "adults": 1}]
     data = {
@@ -169,6 +191,56 @@ def _moko() -> object:
     return {"msg_id": 3004, "device_info": {"mac": "112233445566"}, "data": [{"type": 8, "value": value}]}
 
 
+def _april() -> bytes:
+    advert = bytes([0]) + bytes.fromhex("c30000000001") + bytes([256 - 65]) + bytes.fromhex(_ADVERT)
+    return msgspec.msgpack.encode(
+        {"v": "1.5.0", "mid": 7, "time": 300, "ip": "10.0.0.2", "mac": "B0B8F4000001", "devices": [advert]}
+    )
+
+
+def _brickstream() -> bytes:
+    return (
+        b'<?xml version="1.0"?><Metrics SiteId="1" Sitename="Museum" DeviceId="Door" ><Properties><Version>5</Version>'
+        b"<TransmitTime>1777730460</TransmitTime><Timezone>1</Timezone><DST>1</DST></Properties>"
+        b'<ReportData Interval="1"><Report Date="2026-05-02"><Object Id="0" Name="Door" ObjectType="0">'
+        b'<Count StartTime="16:00:00" EndTime="16:01:00" UnixStartTime="1777730400" Enters="3" Exits="1" Status="0"/>'
+        b"</Object></Report></ReportData></Metrics>"
+    )
+
+
+def _opendatacam() -> object:
+    crossing = {
+        "frameId": 7,
+        "timestamp": "2026-05-02T14:01:00.000Z",
+        "area": "a1",
+        "name": "person",
+        "id": 12,
+        "bearing": 90.0,
+        "countingDirection": "leftright_topbottom",
+    }
+    return {"areas": {"a1": {"name": "Door"}}, "counterHistory": [[crossing]]}
+
+
+def _fiware() -> list[object]:
+    flow = {
+        "id": "flow-1",
+        "type": "CrowdFlowObserved",
+        "dateObservedFrom": "2026-05-02T14:00:00Z",
+        "dateObservedTo": "2026-05-02T14:01:00Z",
+        "peopleCountTowards": 3,
+        "peopleCountAway": 1,
+    }
+    queue = {
+        "id": "queue-1",
+        "type": "QueueMeasurement",
+        "PassengerQueue": {"Identifier": "tickets", "Name": "Tickets"},
+        "MeasurementTimePeriod": {"StartTime": "2026-05-02T13:56:00Z", "EndTime": "2026-05-02T14:01:00Z"},
+        "Occupancy": 12,
+        "WaitTime": 240,
+    }
+    return [flow, queue]
+
+
 _GATEWAY = {"gw_mac": "C8:25:2D:00:00:01", "rssi": -26}
 _IBEACON = {"rssi": -70, "uuid": _UUID, "major": 1, "minor": 263}
 _OMG = [
@@ -204,6 +276,8 @@ TYPICAL: dict[str, list[Message]] = {
     ],
     "axis": [_told(_AOA, _aoa()), _told("axis/retail", _retail(), content_type="application/json")],
     "milesight": [_told("em/6537F00000000001/status", _milesight())],
+    "milesight-registers": [_told("em/6537F00000000001/status", _milesight_trigger())],
+    "frigate-events": [_told("frigate/events", _frigate_event())],
     "hikvision": [
         _told("hikvision/door", _hikvision("realTime", f"<RealTime><time>{_TIME}</time></RealTime>")),
         _told("hikvision/door", _hikvision("timeRange", _RANGE), content_type='application/xml; charset="UTF-8"'),
@@ -231,6 +305,19 @@ TYPICAL: dict[str, list[Message]] = {
     "lorawan-terabee": _uplink("000000C8000001C800", 1),
     "lorawan-parametric": _uplink("be010400030001004800420e1000000102", 14),
     "lorawan-imbuildings": _uplink("02060004A30B000000000800F80003000220060305E661", 5),
+    "lorawan-paxcounter": _uplink("0c000300", 1),
+    "lorawan-yosensi": _uplink("02070000 600011020048 600011030042", 1),
+    "lorawan-elsys": _uplink("0100e20229040027050607 0e6a1100", 5),
+    "lorawan-pipiot": _uplink("00480007 0000000000000000", 1),
+    "cassia": [
+        _told(
+            "cassia/scan", {"bdaddrs": [{"bdaddr": "FE:E1:00:00:00:01"}], "rssi": -72, "adData": _ADVERT, "chipId": 0}
+        )
+    ],
+    "april-brother": [_told("gateway", _april())],
+    "brickstream": [_told("brickstream", _brickstream(), content_type="text/xml")],
+    "opendatacam": [_told("opendatacam", _opendatacam())],
+    "fiware": [_told("fiware", body) for body in _fiware()],
     "lorawan-hkt": _uplink("686b740000 07 0003 0001 00000048 00000042", 2),
     "frigate": [_told("frigate/front_hall/person", b"3"), _told("frigate/available", b"online")],
     "steinel": [_told("steinel/hpd/DetectedPersonsZone", {"DetectedPersonsZone": [0, 0, 2, 1, 1, 0, 1, 0]})],
