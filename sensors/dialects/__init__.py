@@ -6,8 +6,11 @@ from flowmon.errors import FlowmonError
 from sensors.dialects import (
     aprilbrother,
     axis,
+    brickstream,
     cassia,
     espresense,
+    fiware,
+    frigate_events,
     hikvision,
     irisys,
     lorawan_elsys,
@@ -20,9 +23,11 @@ from sensors.dialects import (
     lorawan_terabee,
     lorawan_yosensi,
     milesight,
+    milesight_registers,
     minew,
     moko,
     native,
+    opendatacam,
     openmqttgateway,
     ruuvi,
     tasmota,
@@ -31,6 +36,7 @@ from sensors.dialects import (
     xovis_live,
 )
 from sensors.dialects.port import Dialect
+from sensors.dialects.spoken import spoken
 from sensors.mapping.read import load
 from sensors.mapping.shipped import shipped
 
@@ -41,6 +47,7 @@ DIALECTS: dict[str, Dialect] = {
     "espresense": espresense,
     "axis": axis,
     "milesight": milesight,
+    "milesight-registers": milesight_registers,
     "hikvision": hikvision,
     "openmqttgateway": openmqttgateway,
     "theengs": openmqttgateway,
@@ -53,6 +60,10 @@ DIALECTS: dict[str, Dialect] = {
     "xovis-live": xovis_live,
     "xovis-legacy": xovis_legacy,
     "irisys": irisys,
+    "brickstream": brickstream,
+    "opendatacam": opendatacam,
+    "fiware": fiware,
+    "frigate-events": frigate_events,
     "lorawan-milesight": lorawan_milesight,
     "lorawan-terabee": lorawan_terabee,
     "lorawan-parametric": lorawan_parametric,
@@ -62,7 +73,7 @@ DIALECTS: dict[str, Dialect] = {
     "lorawan-yosensi": lorawan_yosensi,
     "lorawan-elsys": lorawan_elsys,
     "lorawan-pipiot": lorawan_pipiot,
-    **shipped(),
+    **spoken(shipped()),
 }
 
 

@@ -1,4 +1,4 @@
-"""Hikvision people counting cameras: ISAPI `EventNotificationAlert`, XML by HTTP push.
+"""Hikvision people counting cameras: ISAPI `EventNotificationAlert`, XML or JSON by HTTP push.
 
 Source: dumacp/go-hikvision (Apache-2.0; its notes were measured on DS-2XM6825G0/C-IVS, firmware V5.5.850) and
 FinEst-Twins/fvh_peoplecounter_in.
@@ -6,28 +6,30 @@ FinEst-Twins/fvh_peoplecounter_in.
 Count kinds, told apart by `statisticalMethods` alone, for `<enter>` and `<exit>` are the same tags in all of them:
 `realTime` -> `cumulative` (one message a crossing), `timeRange` and `signalTrigger` -> `window`. Without it nothing
 is credited. The line is `channelID` ("1").
-Health: `videoloss` inactive is the heartbeat; active `videoloss`, `shelteralarm` and `scenechangedetection` are faults.
+Health: `videoloss` inactive is the heartbeat; active `videoloss`, `shelteralarm`, `tamperdetection` and
+`scenechangedetection` are faults, and good again when they are told inactive.
 
 Pitfalls:
-* `childCounting` repeats `<enter>`: values are read by their place, never by the first tag of that name.
-* One device uses three namespaces: only local names are read.
+* `childCounting` repeats `<enter>`: values are read by their place, never by the first tag of that name. `pass`,
+  `duplicatePeople` and the lines of `FlowStatisticsList` are parts of the count or other counts: not read.
+* One device uses three namespaces, and `RealTime` or `realTime`: only local names are read, capitals do not matter.
 * Offsets like `-5:00` are no RFC 3339 and are read all the same. A register without a zone in its time happened when
   the gateway got it; a window without one is refused. A signal's window can be empty (start = end).
-* The XML may stand alone, among the parts of a multipart body, or inside the JSON of a cloud gateway
-  (`{"body":{"payload":"<?xml…"}}`).
+* The alert may stand alone, among the parts of a multipart body (with pictures, which are not looked at), inside the
+  JSON of a cloud gateway (`{"header":…,"body":{"payload":"<?xml…"}}`), or be JSON itself.
 * Document types and entities are refused: no bomb is unpacked, no file is read.
 * `isDataRetransmission` marks what the device had kept: it corrects history, not the live number.
-* The device is its MAC in one spelling, 12 capitals ("849A40ECF16D"); without one the route names it.
+* The device is its MAC in one spelling, 12 capitals ("849A40ECF16D"); without one the route or the cloud names it.
 """
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, Never
-from xml.parsers import expat
+from typing import Any
+from xml.sax.saxutils import escape
 
 from flowmon.errors import Undecodable
 from flowmon.facts import Count, DeviceStatus, Fact
-from sensors.dialects import bodies
+from sensors.dialects import bodies, markup, speech
 from sensors.dialects.port import Family, Message, Outgoing, Unwanted
 
 FAMILY = Family(
@@ -39,90 +41,117 @@ FAMILY = Family(
     source="dumacp/go-hikvision, FinEst-Twins/fvh_peoplecounter_in",
 )
 
+_ROOT = "EventNotificationAlert"
 _OPENED = re.compile(rb"<(?:\w{1,20}:)?EventNotificationAlert[\s>]")
 _CLOSED = re.compile(rb"</(?:\w{1,20}:)?EventNotificationAlert\s{0,20}>")
+_BOUNDARY = re.compile(r'boundary="?([^\s";,]{1,100})')
+_FIRST_BOUNDARY = re.compile(rb"\s{0,20}--([^\s]{1,100})\s{0,4}\r?\n")
 _SHORT_OFFSET = re.compile(r"([+-])(\d:\d\d)$")
 _ZONED = re.compile(r"(?:Z|[+-]\d{1,2}:?\d{0,2})$")
 _FAULTS = {
     "videoloss": "no picture: check the camera",
     "shelteralarm": "the lens is covered: uncover it",
+    "tamperdetection": "the lens is covered or the camera was touched: look at it",
     "scenechangedetection": "the camera was turned or moved: aim it again and check the line",
 }
 _DEPTH_MAX = 32
 _VALUES_MAX = 2_000
 
-#: Path of local names below the root -> its texts.
+#: Path of local names below the root, in small letters -> its texts.
 Values = dict[str, list[str]]
 
 
 def decode(message: Message, device: str) -> list[Fact]:
     """See the port."""
-    return [fact for alert in _alerts(message.payload) for fact in _facts(_values(alert), device, message.seen)]
+    alerts = list(_alerts(message, device))
+    if not alerts:
+        raise Undecodable("hikvision: no EventNotificationAlert; set the camera's alarm server to send XML")
+    return [fact for values, named in alerts for fact in _facts(values, named, message.seen)]
 
 
-def _alerts(payload: bytes) -> list[bytes]:
-    text = payload.removeprefix(b"\xef\xbb\xbf").strip()
-    if text.startswith(b"{"):
-        body = bodies.table(bodies.table(bodies.document(text), "envelope").get("body"), "body")
-        inner = body.get("payload")
-        if not isinstance(inner, str):
-            raise Undecodable("hikvision: body.payload is not text")
-        text = inner.encode(errors="replace").strip()
+def _alerts(message: Message, device: str) -> Iterator[tuple[Values, str]]:
+    """The alerts of a message, and the device as far as its envelope knows it."""
+    text = message.payload.removeprefix(b"\xef\xbb\xbf").strip()
+    if text.startswith((b"<", b"{")):
+        yield _alert(text, device)
+        return
+    parts = list(_parts(text, message.headers.get("content-type", "")))
+    for part in parts:
+        if part.startswith((b"<", b"{")):
+            yield _alert(part, device)
+    if not parts:
+        for alert in _sniffed(text):
+            yield _alert(alert, device)
+
+
+def _alert(text: bytes, device: str) -> tuple[Values, str]:
     if text.startswith(b"<"):
-        return [text]
-    if found := list(_parts(text)):
-        return found
-    raise Undecodable("hikvision: no EventNotificationAlert; set the camera's alarm server to send XML")
+        return _xml(text), device
+    body = bodies.table(bodies.document(text), "alert")
+    if isinstance(inner := body.get("body"), dict) and "payload" in inner:
+        payload = inner["payload"]
+        if not isinstance(payload, str):
+            raise Undecodable("hikvision: body.payload is not text")
+        header = bodies.table(body.get("header") or {}, "header")
+        named = bodies.name(header["deviceId"], "deviceId") if "deviceId" in header else ""
+        return _xml(payload.encode(errors="replace").strip()), device or named
+    told = body.get(_ROOT, body)
+    if not isinstance(told, dict) or "eventType" not in told:
+        raise Undecodable("hikvision: JSON without an EventNotificationAlert")
+    values: Values = {}
+    _flatten(told, "", values, 0)
+    return values, device
 
 
-def _parts(text: bytes) -> Iterator[bytes]:
-    """The alerts among other parts; each byte is looked at once, whatever is missing."""
+def _parts(text: bytes, content_type: str) -> Iterator[bytes]:
+    """The bodies of a multipart message: by the boundary of its header, else by its own first line."""
+    named = _BOUNDARY.search(content_type)
+    first = _FIRST_BOUNDARY.match(text)
+    mark = named[1].encode(errors="replace") if named else first[1] if first else b""
+    if not mark:
+        return
+    for part in text.split(b"--" + mark)[1:]:
+        _, blank, body = part.replace(b"\r\n", b"\n").partition(b"\n\n")
+        if blank:
+            yield body.strip()
+
+
+def _sniffed(text: bytes) -> Iterator[bytes]:
+    """The alerts among other bytes; each byte is looked at once, whatever is missing."""
     position = 0
     while (opened := _OPENED.search(text, position)) and (closed := _CLOSED.search(text, opened.end())):
         position = closed.end()
         yield text[opened.start() : position]
 
 
-def _values(alert: bytes) -> Values:
-    """The texts of an alert by path. Raises Undecodable."""
+def _xml(alert: bytes) -> Values:
     values: Values = {}
-    path: list[str] = []
-    size = 0
 
-    def opened(name: str, _: dict[str, str]) -> None:
-        nonlocal size
-        size += 1
-        path.append(name.rpartition(":")[2])
-        if len(path) > _DEPTH_MAX or size > _VALUES_MAX:
-            raise Undecodable("hikvision: XML nested too deeply or with too many elements")
-        if len(path) == 1 and path[0] != "EventNotificationAlert":
-            raise Undecodable(f"hikvision: XML of another kind: {path[0][:40]!r}")
-        values.setdefault("/".join(path[1:]), []).append("")
+    def walk(element: markup.Element, path: str) -> None:
+        for child in element.children:
+            place = f"{path}/{child.name.lower()}" if path else child.name.lower()
+            values.setdefault(place, []).append(child.text)
+            walk(child, place)
 
-    def closed(_: str) -> None:
-        path.pop()
-
-    def text(data: str) -> None:
-        values["/".join(path[1:])][-1] += data
-
-    parser = expat.ParserCreate("utf-8")
-    parser.buffer_text = True
-    parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = opened, closed, text
-    parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = _refused
-    parser.SkippedEntityHandler = parser.ExternalEntityRefHandler = _refused
-    try:
-        parser.Parse(alert, True)  # noqa: FBT003  expat takes no name for it
-    except expat.ExpatError as error:
-        raise Undecodable(f"not XML: {error}") from None
+    walk(markup.tree(alert, _ROOT, _VALUES_MAX), "")
     return values
 
 
-def _refused(*_: object) -> Never:
-    raise Undecodable("hikvision: XML with a document type or entities is refused")
+def _flatten(told: dict[str, object], path: str, values: Values, depth: int) -> None:
+    if depth > _DEPTH_MAX or len(values) > _VALUES_MAX:
+        raise Undecodable("hikvision: JSON nested too deeply or with too many values")
+    for name, value in told.items():
+        place = f"{path}/{name.lower()}" if path else name.lower()
+        if isinstance(value, dict):
+            _flatten(value, place, values, depth + 1)
+        elif isinstance(value, bool):
+            values.setdefault(place, []).append(str(value).lower())
+        elif isinstance(value, str | int):
+            values.setdefault(place, []).append(str(value) if isinstance(value, str) else bodies.name(value, place))
 
 
 def _one(values: Values, path: str) -> str | None:
-    found = values.get(path, [])
+    found = values.get(path.lower(), [])
     if len(found) > 1:
         raise Undecodable(f"hikvision: {path} stands there {len(found)} times")
     return found[0].strip() if found else None
@@ -133,10 +162,11 @@ def _facts(values: Values, device: str, seen: float) -> Iterator[Fact]:
     if not named:
         raise Undecodable("hikvision: no macAddress; name the device on its route")
     told: dict[str, Any] = {"source": bodies.name(named, "macAddress"), "seen": seen}
-    kind = _one(values, "eventType") or ""
-    if kind == "PeopleCounting":
+    told["simulated"] = _one(values, "simulated") == "true"
+    kind = (_one(values, "eventType") or "").lower()
+    if kind == "peoplecounting":
         yield _count(values, told)
-    elif fault := _FAULTS.get(kind.lower()):
+    elif fault := _FAULTS.get(kind):
         active = _one(values, "eventState") == "active"
         at = _time(_one(values, "dateTime"), "dateTime", seen)
         yield DeviceStatus(at=at, health="fault" if active else "online", reason=fault if active else "", **told)
@@ -174,7 +204,45 @@ def _time(text: str | None, what: str, otherwise: float | None = None) -> float:
 
 
 def encode(facts: Sequence[Fact], *, venue: str, device: str) -> list[Outgoing]:
-    """See the port. Read only: the simulator need not speak it yet, so any fact raises ValueError."""
-    if facts:
-        raise ValueError(f"hikvision is read only: {device} of {venue} cannot be simulated in it")
-    return []
+    """See the port: one alert a fact, as the camera posts it to `hikvision/<device>`."""
+    mark = "<simulated>true</simulated>" if speech.simulated(facts, device=device, venue=venue) else ""
+    return [(f"hikvision/{device}", _to_alert(fact, mark).encode(), False) for fact in facts]
+
+
+def _to_alert(fact: Fact, mark: str) -> str:
+    match fact:
+        case Count(kind="event") | DeviceStatus(health="offline"):
+            raise speech.untold("hikvision", fact)
+        case Count():
+            kind, state, told = "PeopleCounting", "active", _to_counting(fact)
+        case DeviceStatus(health="online"):
+            kind, state, told = "videoloss", "inactive", ""
+        case DeviceStatus():
+            kind = next((kind for kind, reason in _FAULTS.items() if reason == fact.reason), "")
+            state, told = "active", ""
+            if not kind:
+                raise speech.untold("hikvision", fact)
+        case _:
+            raise speech.untold("hikvision", fact)
+    line = escape(fact.line) if isinstance(fact, Count) else "1"
+    again = "<isDataRetransmission>true</isDataRetransmission>" if fact.historical else ""
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f'<{_ROOT} version="1.0" xmlns="urn:psialliance-org"><macAddress>{escape(fact.source)}</macAddress>'
+        f"<channelID>{line}</channelID><dateTime>{speech.rfc3339(fact.at)}</dateTime><eventType>{kind}</eventType>"
+        f"<eventState>{state}</eventState>{again}{mark}{told}</{_ROOT}>"
+    )
+
+
+def _to_counting(fact: Count) -> str:
+    if fact.kind == "cumulative":
+        method, when = "realTime", f"<RealTime><time>{speech.rfc3339(fact.at)}</time></RealTime>"
+    else:
+        start, end = speech.rfc3339(fact.start), speech.rfc3339(fact.end)
+        method = "timeRange"
+        when = f"<TimeRange><startTime>{start}</startTime><endTime>{end}</endTime></TimeRange>"
+    return (
+        f"<peopleCounting><statisticalMethods>{method}</statisticalMethods>{when}"
+        f"<enter>{fact.forward}</enter><exit>{fact.backward}</exit><regionsID>1</regionsID></peopleCounting>"
+        "<childCounting><enter>0</enter><exit>0</exit></childCounting>"
+    )

@@ -3,7 +3,8 @@
 Source: IrisysUK/vectorhttppost, IrisysUK/mqtt-xy-demo with the «Irisys MQTT Specification v3» (MIT), and
 uva-linklab/irisys-mqtt-influxdb.
 
-Count kinds: the `counts` array -> `event` (changes); `live_counts` and `CountLogs` -> `cumulative`.
+Count kinds: the `counts` array -> `event` (changes); `live_counts` and `CountLogs` -> `cumulative`. A count log that
+tells `LogPeriodValue` and `StartTimestamp` yields its `window` too.
 A line is the register's name. "MainEntranceIn" and "MainEntranceOut" are the two directions of line `MainEntrance`,
 "Enter" and "Exit" those of line "1"; a tag `direction=OUT` makes a register a backward one. Any other is forward.
 
@@ -14,16 +15,19 @@ Pitfalls:
   that register and second. `LogEntryId` numbers a count log.
 * Offsets are `+0000`. The published specification shows a 91st of February: no time, and refused.
 * Zone and dwell registers stand among the lines; those that say `RegisterType` Zone are left out.
-* The targets topic is binary positions at 15 a second: recognised by its first byte, not kept, not stored.
+* A log with `ClockChangedFrom` has no counts; histograms are of heights and waits: neither is read.
+* The targets topic is binary positions at 15 a second: recognised by its length, not kept, not stored.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import msgspec
+
 from flowmon.errors import Undecodable
 from flowmon.facts import Count, CountKind, DeviceHealth, DeviceStatus, Fact
-from sensors.dialects import bodies
+from sensors.dialects import bodies, speech
 from sensors.dialects.port import Family, Message, Outgoing, Unwanted
 
 FAMILY = Family(
@@ -40,13 +44,14 @@ _WAY_APART = re.compile(r"(?:^|[\s_-]+)(in|out|enter|exit|entry)$", re.IGNORECAS
 _BACK = frozenset({"out", "exit"})
 _STATUS: dict[object, DeviceHealth] = {"connected": "online", "disconnected": "offline"}
 _BINARY_TYPES = 9  # the first byte of targets is a small number, never that of JSON text
+_TARGET_BYTES = 15  # u16 id, u8 status, three f32
 
 Body = dict[str, object]
 
 
 def decode(message: Message, device: str) -> list[Fact]:
     """See the port."""
-    if message.payload[:1] and message.payload[0] < _BINARY_TYPES:
+    if _is_targets(message.payload):
         raise Unwanted("irisys: positions of people are not kept")
     body = bodies.document(message.payload)
     named = body.get("FriendlyDeviceSerial") if isinstance(body, dict) else None
@@ -60,14 +65,20 @@ def decode(message: Message, device: str) -> list[Fact]:
     return list(_registers(bodies.table(body, "body"), told))
 
 
+def _is_targets(payload: bytes) -> bool:
+    """Whether a payload is a targets message: u8 type, from type 1 on u64 ms, then whole targets."""
+    if not payload or payload[0] >= _BINARY_TYPES:
+        return False
+    rest = len(payload) - (9 if payload[0] else 1)
+    return rest >= 0 and rest % _TARGET_BYTES == 0
+
+
 def _registers(body: Body, told: dict[str, Any]) -> Iterator[Fact]:
     if "CountLogs" in body:
         for item in bodies.rows(body["CountLogs"], "CountLogs"):
             log = bodies.table(item, "count log")
             if "Counts" in log:  # without them it tells of a clock that was set
-                at = bodies.instant(log.get("Timestamp"), "Timestamp")
-                entry = bodies.people(log.get("LogEntryId"), "LogEntryId")
-                yield from _lines(bodies.rows(log["Counts"], "Counts"), told | {"at": at, "seq": entry})
+                yield from _log(log, told)
     elif "counts" in body:
         yield from _lines(bodies.rows(body["counts"], "counts"), told | {"at": told["seen"]})
     elif (health := _STATUS.get(str(body.get("status")))) is not None:
@@ -86,10 +97,29 @@ def _changes(body: list[object], told: dict[str, Any]) -> Iterator[Count]:
         place = places[register, at] = places.get((register, at), -1) + 1
         line, back = _direction(register)
         seq = 2 * place + back  # both registers of a line may change in one second
-        yield _count("event", line, [0 if back else people, people if back else 0], told | {"at": at, "seq": seq})
+        marked = told | {"at": at, "seq": seq, "simulated": change.get("simulated") is True}
+        yield _count("event", line, [0 if back else people, people if back else 0], marked)
 
 
-def _lines(listed: list[object], told: dict[str, Any]) -> Iterator[Count]:
+def _log(log: Body, told: dict[str, Any]) -> Iterator[Count]:
+    """A count log: its registers, and the window since the last one where it tells that."""
+    counts = bodies.rows(log["Counts"], "Counts")
+    end = bodies.instant(log.get("Timestamp"), "Timestamp")
+    entry = bodies.people(log.get("LogEntryId"), "LogEntryId")
+    told = told | {"at": end, "seq": entry}
+    rows = [bodies.table(item, "count") for item in counts]
+    if any("Value" in row for row in rows) or not any("LogPeriodValue" in row for row in rows):
+        yield from _lines(counts, told)
+    if "StartTimestamp" in log and rows and all("LogPeriodValue" in row for row in rows):
+        start = bodies.instant(log["StartTimestamp"], "StartTimestamp")
+        if not start < end:
+            raise Undecodable("irisys: a count log needs StartTimestamp before Timestamp")
+        yield from _lines(counts, told | {"start": start, "end": end}, "LogPeriodValue", "window")
+
+
+def _lines(
+    listed: list[object], told: dict[str, Any], value: str = "Value", kind: CountKind = "cumulative"
+) -> Iterator[Count]:
     """Registers of one moment, the two directions of a line together."""
     lines: dict[str, list[int | None]] = {}
     for item in listed:
@@ -103,9 +133,9 @@ def _lines(listed: list[object], told: dict[str, Any]) -> Iterator[Count]:
         ways = lines.setdefault(line, [None, None])
         if ways[back] is not None:
             raise Undecodable("irisys: two registers of one name: give each a name of its own in the device")
-        ways[back] = bodies.people(row.get("Value", row.get("count")), "Value")
+        ways[back] = bodies.people(row.get(value, row.get("count")), value)
     for line, ways in lines.items():
-        yield _count("cumulative", line, [way or 0 for way in ways], told)
+        yield _count(kind, line, [way or 0 for way in ways], told)
 
 
 def _count(kind: CountKind, line: str, ways: list[int], told: dict[str, Any]) -> Count:
@@ -121,7 +151,52 @@ def _direction(register: str) -> tuple[str, bool]:
 
 
 def encode(facts: Sequence[Fact], *, venue: str, device: str) -> list[Outgoing]:
-    """See the port. Read only: the simulator need not speak it yet, so any fact raises ValueError."""
-    if facts:
-        raise ValueError(f"irisys is read only: {device} of {venue} cannot be simulated in it")
-    return []
+    """See the port: changes on `irisys/<device>/counts`, registers and windows as count logs at
+    `irisys/<device>/count_data`, its last will on `irisys/<device>/status`, retained.
+    """
+    marked = speech.simulated(facts, device=device, venue=venue)
+    changes = [_to_change(fact, marked) for fact in facts if isinstance(fact, Count) and fact.kind == "event"]
+    logs = [_to_log(fact, n) for n, fact in enumerate(facts) if isinstance(fact, Count) and fact.kind != "event"]
+    mark: Body = {"simulated": True} if marked else {}
+    told: list[Outgoing] = []
+    if changes:
+        told.append((f"irisys/{device}/counts", msgspec.json.encode(changes), False))
+    if logs:
+        body = {"CountLogs": logs, "FriendlyDeviceSerial": device} | mark
+        told.append((f"irisys/{device}/count_data", msgspec.json.encode(body), False))
+    for fact in facts:
+        if isinstance(fact, DeviceStatus) and fact.health != "fault" and not fact.reason:
+            word = "connected" if fact.health == "online" else "disconnected"
+            told.append((f"irisys/{device}/status", msgspec.json.encode({"status": word} | mark), True))
+        elif not isinstance(fact, Count):
+            raise speech.untold("irisys", fact)
+    return told
+
+
+def _to_registers(fact: Count) -> tuple[str, str]:
+    """The names of a line's two registers, read as that line again."""
+    names = (f"{fact.line}In", f"{fact.line}Out") if fact.line != "1" else ("Enter", "Exit")
+    if fact.historical or (_direction(names[0]), _direction(names[1])) != ((fact.line, False), (fact.line, True)):
+        raise speech.untold("irisys", fact)
+    return names
+
+
+def _to_change(fact: Count, marked: bool) -> Body:
+    if bool(fact.forward) == bool(fact.backward):
+        raise speech.untold("irisys", fact)
+    register = _to_registers(fact)[bool(fact.backward)]
+    change: Body = {"register": register, "value": fact.forward or fact.backward}
+    change["t"] = speech.rfc3339(fact.at).replace("Z", "+0000")
+    return change | ({"simulated": True} if marked else {})
+
+
+def _to_log(fact: Count, number: int) -> Body:
+    ways = zip(_to_registers(fact), (fact.forward, fact.backward), strict=True)
+    value = "Value" if fact.kind == "cumulative" else "LogPeriodValue"
+    counts = [{"Name": name, "RegisterId": n, value: people} for n, (name, people) in enumerate(ways)]
+    entry: Body = {"LogEntryId": fact.seq if fact.seq >= 0 else number, "Counts": counts}
+    if fact.kind == "window":
+        if fact.complete < 1:
+            raise speech.untold("irisys", fact)
+        entry["StartTimestamp"] = speech.rfc3339(fact.start)
+    return entry | {"Timestamp": speech.rfc3339(fact.end if fact.kind == "window" else fact.at)}

@@ -1,4 +1,4 @@
-"""Xovis 3D people counters, firmware 5, LOGICS agent over MQTT.
+"""Xovis 3D people counters, firmware 5: LOGICS and STATUS agents, by MQTT or HTTP push.
 
 Source: the vendor's OpenAPI `people-counter-v5-api.yaml` (eliona-smart-building-assistant/xovis-app, MIT) and
 the payloads of akenza-io/device-type-library types/xovis/PC2SV5 (MIT).
@@ -14,6 +14,8 @@ Pitfalls:
 * `from`/`to` are RFC 3339, ms or s, by agent option. A re-push (TIME_RANGE, retry) can be weeks old; its
   identity is the window, so a repeat is a no-op downstream.
 * `samples` / `samples_expected` is how much of the window was seen.
+* Logics of groups, bicycles, prams and carts name their counts `fw` and `bw` too: they are no people and left out.
+  A wheelchair is a person.
 * Raw streams hold JSON documents one after the other; `connection_test` means nothing; DUMMY_DATA triggered by hand
   is not marked by the sensor and cannot be told from counts: do not press that button on a live agent.
 * `balance` can be negative: that is no number of people but a fault of the sensor, and is told as one.
@@ -26,7 +28,7 @@ import msgspec
 
 from flowmon.errors import Undecodable
 from flowmon.facts import Count, DeviceStatus, Fact, QueueReading, ZoneCount
-from sensors.dialects import bodies
+from sensors.dialects import bodies, speech, xovis_status
 from sensors.dialects.port import Family, Message, Outgoing
 
 FAMILY = Family(
@@ -38,26 +40,47 @@ FAMILY = Family(
     source="eliona xovis-app people-counter-v5-api.yaml, akenza types/xovis/PC2SV5",
 )
 
-FORWARD = frozenset({"fw", "forward"})
-BACKWARD = frozenset({"bw", "backward", "reverse"})
+#: What the two directions are called, the likelier name first: only one of them is read.
+FORWARD = ("fw", "forward", "in")
+BACKWARD = ("bw", "backward", "reverse", "out")
 _QUEUE = "XLT_QUEUE_STATISTICS"
-_OTHERS = ("live_data", "status_data", "wifi_bt_data", "recording_data")
+_OTHERS = ("live_data", "wifi_bt_data", "recording_data")
+_NO_PEOPLE = ("XLT_GROUP_", "XLT_BICYCLE_", "XLT_PRAM_", "XLT_SHOPPING_CART_", "XLT_WRONG_WAY_")
 
 Counts = dict[str, object]
 
 
 def decode(message: Message, device: str) -> list[Fact]:
     """See the port."""
-    facts: list[Fact] = []
-    for body in bodies.documents(message.payload):
-        for envelope in body if isinstance(body, list) else [body]:
-            facts += _envelope(bodies.table(envelope, "envelope"), device, message.seen)
-    return facts
+    return [
+        fact
+        for envelope in envelopes(message.payload, "logics_data")
+        for fact in _envelope(envelope, device, message.seen)
+    ]
+
+
+def envelopes(payload: bytes, section: str) -> Iterator[Counts]:
+    """The envelopes of a payload: one, an array, or several in a row; never none. Raises Undecodable.
+
+    A cloud's wrapping, `{"state":…,"data":{…}}`, is taken off where it holds the section that is wanted.
+    """
+    for body in bodies.documents(payload):
+        found = body if isinstance(body, list) else [body]
+        if not found:
+            raise Undecodable("xovis: an empty array")
+        for item in found:
+            envelope = bodies.table(item, "envelope")
+            inner = envelope.get("data")
+            yield inner if isinstance(inner, dict) and section in inner else envelope
 
 
 def _envelope(envelope: Counts, device: str, seen: float) -> list[Fact]:
     if "connection_test" in envelope:
         return []
+    simulated = envelope.get("simulated") is True
+    if "status_data" in envelope:
+        status = bodies.table(envelope["status_data"], "status_data")
+        return [xovis_status.read(status, device, seen, simulated=simulated)]
     if "logics_data" not in envelope:
         other = next((name for name in _OTHERS if name in envelope), "no logics_data")
         raise Undecodable(
@@ -68,11 +91,12 @@ def _envelope(envelope: Counts, device: str, seen: float) -> list[Fact]:
     source = bodies.name(info["serial_number"], "serial_number") if "serial_number" in info else device
     if not source:
         raise Undecodable("xovis: no sensor_info; name the device on its route, or switch meta data on in the agent")
-    simulated = envelope.get("simulated") is True
     facts: list[Fact] = []
     unread: list[str] = []
     for item in bodies.rows(data.get("logics", []), "logics"):
         logic = bodies.table(item, "logic")
+        if str(logic.get("info")).startswith(_NO_PEOPLE):
+            continue
         found = list(_logic(logic, source, seen, simulated))
         if not found and bodies.rows(logic.get("records", []), "records"):
             unread.append(str(logic.get("info", logic.get("name")))[:40])
@@ -95,10 +119,10 @@ def _logic(logic: Counts, source: str, seen: float, simulated: bool) -> Iterator
         counts = dict(_named(record))
         if logic.get("info") == _QUEUE:
             yield _queue(counts, teller | {"queue": place, "start": start, "end": end})
-        elif names := [name for name in counts if name in FORWARD | BACKWARD]:
-            yield _line(counts, names, _complete(record), teller | {"line": line, "start": start, "end": end})
+        elif any(name in counts for name in FORWARD + BACKWARD):
+            yield _line(counts, _complete(record), teller | {"line": line, "start": start, "end": end})
         elif "balance" in counts:
-            yield _balance(counts["balance"], place, teller)
+            yield balance(counts["balance"], place, teller)
 
 
 def _queue(counts: Counts, told: dict[str, Any]) -> QueueReading:
@@ -111,16 +135,21 @@ def _queue(counts: Counts, told: dict[str, Any]) -> QueueReading:
     )
 
 
-def _line(counts: Counts, names: list[str], complete: float, told: dict[str, Any]) -> Count:
-    forward = sum(bodies.people(counts[name], name) for name in names if name in FORWARD)
-    backward = sum(bodies.people(counts[name], name) for name in names if name in BACKWARD)
+def _line(counts: Counts, complete: float, told: dict[str, Any]) -> Count:
+    forward, backward = (_first(counts, names) for names in (FORWARD, BACKWARD))
     return Count(counter=told["source"], kind="window", forward=forward, backward=backward, complete=complete, **told)
+
+
+def _first(counts: Counts, names: tuple[str, ...]) -> int:
+    name = next((name for name in names if name in counts), "")
+    return bodies.people(counts[name], name) if name else 0
 
 
 def _named(record: Counts) -> Iterator[tuple[str, object]]:
     for item in bodies.rows(record.get("counts", []), "counts"):
         count = bodies.table(item, "count")
-        yield bodies.name(count.get("name"), "count name").lower(), count.get("value")
+        if count.get("value") is not None:  # null: nobody left the queue, so there is no mean
+            yield bodies.name(count.get("name"), "count name").lower(), count["value"]
 
 
 def _people(counts: Counts, name: str) -> int | None:
@@ -134,36 +163,39 @@ def _complete(record: Counts) -> float:
     return min(1.0, bodies.people(record["samples"], "samples") / expected) if expected else 0.0
 
 
-def _balance(value: object, zone: str, told: dict[str, Any]) -> ZoneCount | DeviceStatus:
-    if (balance := bodies.number(value, "balance")) < 0:
-        reason = f"balance of {zone} is {balance:g}: reset the zone counter in the sensor"
+def balance(value: object, zone: str, told: dict[str, Any]) -> ZoneCount | DeviceStatus:
+    """People in a zone, or the fault of a sensor that says there are fewer than none. Raises Undecodable."""
+    if (people := bodies.number(value, "balance")) < 0:
+        reason = f"balance of {zone} is {people:g}: reset the zone counter in the sensor"
         return DeviceStatus(health="fault", reason=reason, **told)
     return ZoneCount(zone=zone, people=bodies.people(value, "balance"), **told)
 
 
 def encode(facts: Sequence[Fact], *, venue: str, device: str) -> list[Outgoing]:
-    """See the port: one envelope on `xovis/<device>/logics`, one logic a fact; states cover the last 60 s."""
-    if not facts:
-        return []
-    if len({fact.simulated for fact in facts}) > 1:
-        raise ValueError("simulated and real facts in one xovis envelope")
-    envelope: dict[str, object] = {
-        "logics_data": {
-            "package_info": {"version": "5.0", "id": 1, "agent_id": 1001},
-            "sensor_info": {"serial_number": device, "type": "SINGLE_SENSOR"},
-            "logics": [_to_logic(fact, venue, device) for fact in facts],
-        }
+    """See the port: one envelope of counts on `xovis/<device>/logics`, one logic a fact; states cover the last 60 s.
+
+    What a sensor says of itself goes to `xovis/<device>/status`.
+    """
+    mark: dict[str, object] = {"simulated": True} if speech.simulated(facts, device=device, venue=venue) else {}
+    statuses = [fact for fact in facts if isinstance(fact, DeviceStatus)]
+    logics = [_to_logic(fact) for fact in facts if not isinstance(fact, DeviceStatus)]
+    data = {
+        "package_info": {"version": "5.0", "id": 1, "agent_id": 1001},
+        "sensor_info": {"serial_number": device, "type": "SINGLE_SENSOR"},
+        "logics": logics,
     }
-    if facts[0].simulated:
-        envelope["simulated"] = True
-    return [(f"xovis/{device}/logics", msgspec.json.encode(envelope), False)]
+    told: list[Outgoing] = []
+    if logics:
+        told.append((f"xovis/{device}/logics", msgspec.json.encode({"logics_data": data} | mark), False))
+    for status in statuses:
+        body = {"status_data": xovis_status.written(status)} | mark
+        told.append((f"xovis/{device}/status", msgspec.json.encode(body), False))
+    return told
 
 
-def _to_logic(fact: Fact, venue: str, device: str) -> dict[str, object]:
-    if fact.source != device:
-        raise ValueError(f"{device} of {venue} cannot speak for {fact.source}")
+def _to_logic(fact: Fact) -> dict[str, object]:
     match fact:
-        case Count(kind="window"):
+        case Count(kind="window", historical=False):
             record = _to_record(fact.start, fact.end, {"fw": fact.forward, "bw": fact.backward})
             record["samples"], record["samples_expected"] = round(fact.complete * 60), 60
             return _named_logic(fact.line, f"Line {fact.line}", "XLT_LINE_IN_OUT_COUNT", record)
@@ -176,11 +208,16 @@ def _to_logic(fact: Fact, venue: str, device: str) -> dict[str, object]:
             record = _to_record(fact.start or fact.at - 60, fact.end or fact.at, known)
             return _named_logic(fact.queue, fact.queue, _QUEUE, record)
         case _:
-            raise ValueError(f"a xovis sensor tells no {type(fact).__name__}, and counts only windows")
+            raise speech.untold("xovis", fact)
 
 
 def _named_logic(line: str, title: str, info: str, record: dict[str, object]) -> dict[str, object]:
-    return {"id": int(line) if line.isdecimal() else line, "name": title, "info": info, "records": [record]}
+    return {"id": number_or_name(line), "name": title, "info": info, "records": [record]}
+
+
+def number_or_name(line: str) -> int | str:
+    """A line as a sensor numbers it, where the line is a number."""
+    return int(line) if line.isascii() and line.isdecimal() and str(int(line)) == line else line
 
 
 def _to_record(start: float, end: float, counts: dict[str, int] | dict[str, int | float]) -> dict[str, object]:

@@ -17,9 +17,11 @@ Pitfalls:
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import msgspec
+
 from flowmon.errors import Undecodable
 from flowmon.facts import Count, Fact
-from sensors.dialects import bodies
+from sensors.dialects import bodies, speech, xovis
 from sensors.dialects.port import Family, Message, Outgoing, Unwanted
 
 FAMILY = Family(
@@ -39,18 +41,16 @@ Body = dict[str, object]
 def decode(message: Message, device: str) -> list[Fact]:
     """See the port."""
     facts: list[Fact] = []
-    for document in bodies.documents(message.payload):
-        for item in document if isinstance(document, list) else [document]:
-            body = bodies.table(item, "envelope")
-            if "connection_test" in body:
-                continue
-            told = {"seen": message.seen, "simulated": body.get("simulated") is True}
-            if "values" in body:
-                facts += _events(body, device, told)
-            elif "content" in body:
-                facts += _counts(body, device, told)
-            else:
-                raise Undecodable("xovis: no values and no content; route a firmware 5 agent to xovis or xovis-live")
+    for body in xovis.envelopes(message.payload, "values"):
+        if "connection_test" in body:
+            continue
+        told = {"seen": message.seen, "simulated": body.get("simulated") is True}
+        if "values" in body:
+            facts += _events(body, device, told)
+        elif "content" in body:
+            facts += _counts(body, device, told)
+        else:
+            raise Undecodable("xovis: no values and no content; route a firmware 5 agent to xovis or xovis-live")
     return facts
 
 
@@ -63,6 +63,8 @@ def _source(named: object, device: str) -> dict[str, Any]:
 
 def _events(body: Body, device: str, told: dict[str, Any]) -> Iterator[Count]:
     events = [bodies.table(item, "event") for item in bodies.rows(body["values"], "values")]
+    if any("type" not in event or "timestamp" not in event for event in events):
+        raise Undecodable("xovis: values that are no events of a sensor")
     crossings = [event for event in events if event.get("type") == "LineCrossing"]
     if not crossings and any(event.get("type") == "LineCount" for event in events):
         raise Unwanted("xovis: LineCount without LineCrossing; switch LineCrossing events on in the agent")
@@ -112,7 +114,42 @@ def _window(measured: Body, told: dict[str, Any]) -> Count:
 
 
 def encode(facts: Sequence[Fact], *, venue: str, device: str) -> list[Outgoing]:
-    """See the port. Read only: the simulator need not speak it yet, so any fact raises ValueError."""
-    if facts:
-        raise ValueError(f"xovis-legacy is read only: {device} of {venue} cannot be simulated in it")
-    return []
+    """See the port: one push of counts and one of events, on `xovis/<device>/legacy`."""
+    mark: Body = {"simulated": True} if speech.simulated(facts, device=device, venue=venue) else {}
+    elements: list[Body] = []
+    events: list[Body] = []
+    for number, fact in enumerate(facts, 1):
+        if fact.historical:
+            raise speech.untold("xovis-legacy", fact)
+        match fact:
+            case Count(kind="window", complete=1.0):
+                elements.append(_to_element(fact))
+            case Count(kind="event") if (fact.forward, fact.backward) in _WAYS.values():
+                events.append(_to_event(fact, number))
+            case _:
+                raise speech.untold("xovis-legacy", fact)
+    counts = {"sensor-info": {"serial-number": device, "device-type": "PC2S"}, "content": {"element": elements}}
+    pushes: list[Body] = ([counts | mark] if elements else []) + ([{"values": events} | mark] if events else [])
+    return [(f"xovis/{device}/legacy", msgspec.json.encode(push), False) for push in pushes]
+
+
+def _to_element(fact: Count) -> Body:
+    values = [{"value": fact.forward, "label": "fw"}, {"value": fact.backward, "label": "bw"}]
+    measured = {"from": speech.rfc3339(fact.start), "to": speech.rfc3339(fact.end), "value": values}
+    named = {"element-id": xovis.number_or_name(fact.line), "element-name": f"Line {fact.line}"}
+    return named | {"data-type": "LINE", "measurement": [measured]}
+
+
+def _to_event(fact: Count, number: int) -> Body:
+    track, odd = divmod(fact.seq if fact.seq >= 0 else 2 * number + fact.backward, 2)
+    if odd != fact.backward:
+        raise speech.untold("xovis-legacy", fact)
+    return {
+        "timestamp": speech.milliseconds(fact.at),
+        "type": "LineCrossing",
+        "serial": fact.source,
+        "direction": "backward" if fact.backward else "forward",
+        "object": {"id": track},
+        "countItem": {"id": xovis.number_or_name(fact.line), "name": f"Line {fact.line}"},
+        "objectType": "PERSON",
+    }

@@ -39,8 +39,11 @@ def sample(name: str) -> bytes:
 
 def test_the_published_crossline_event() -> None:
     assert decode(sample("aoa_crossline_01.json"), "any/topic") == [
-        Count(at=1670519332.535, seen=SEEN, source="0123456789AB", counter="0123456789AB", kind="cumulative", forward=0)
-    ]
+        Count(
+            at=1670519332.535, seen=SEEN, source="0123456789AB", counter="0123456789AB", kind="cumulative",
+            line="Device1Scenario1", forward=0,
+        )
+    ]  # fmt: skip
 
 
 def test_the_published_retail_push() -> None:
@@ -65,7 +68,8 @@ def test_the_published_retail_push() -> None:
 def test_namespaces_on_and_off_and_source_levels(topic: str) -> None:
     [fact] = decode(event(startTime="2026-05-01T00:00:00Z", reason="human", total="12", totalHuman="9"), topic)
     assert isinstance(fact, Count)
-    assert (fact.source, fact.line, fact.kind, fact.forward, fact.backward) == (SERIAL, "1", "cumulative", 9, 0)
+    assert (fact.source, fact.line, fact.kind) == (SERIAL, "Device1Scenario1", "cumulative")
+    assert (fact.forward, fact.backward) == (9, 0)
     assert fact.at == 1_777_730_460.25
 
 
@@ -83,12 +87,12 @@ def test_scenarios_are_lines_and_the_payload_may_name_them() -> None:
     [other] = decode(event(startTime="x", total="1"), PLAIN.replace("Device1", "Device2"))
     assert isinstance(third, Count)
     assert isinstance(other, Count)
-    assert (third.source, third.line, other.line) == ("door-1", "3", "2-1")
+    assert (third.source, third.line, other.line) == ("door-1", "Device1Scenario3", "Device2Scenario1")
 
 
 def test_occupancy_in_area_is_a_state() -> None:
     assert decode(event(total="5", human="3", car="2")) == [
-        ZoneCount(at=1_777_730_460.25, seen=SEEN, source=SERIAL, zone="b8a44f000001-1", people=3)
+        ZoneCount(at=1_777_730_460.25, seen=SEEN, source=SERIAL, zone="b8a44f000001-device1scenario1", people=3)
     ]
 
 
@@ -125,8 +129,10 @@ def test_older_totals() -> None:
     }  # fmt: skip
     assert decode(totals, "counter/south") == [
         Count(at=1_777_730_400.0, seen=SEEN, source="00408CAC512B", counter="00408CAC512B", kind="cumulative",
-              forward=100, backward=85)
+              forward=100, backward=85),
+        ZoneCount(at=1_777_730_400.0, seen=SEEN, source="00408CAC512B", zone="00408cac512b", people=15),
     ]  # fmt: skip
+    assert len(decode(totals | {"occupancy": -2})) == 1
 
 
 def retail(*items: dict[str, object], start: str = "2026-05-02T14:00:00Z", kind: str = "people-counts") -> object:
@@ -151,6 +157,7 @@ def test_adults_are_a_part_of_the_count_and_other_measurements_are_not_counts() 
         (event(startTime="x", total=None), "total is not a number"),
         (event(startTime="x", total="1") | {"timestamp": "soon"}, "timestamp is not a number"),
         (retail({"direction": "in", "count": 1}, {"direction": "in", "count": 1}), "once each"),
+        (retail(), "directions in and out"),
         (retail({"direction": "up", "count": 1}), "directions in and out"),
         (retail(start="2026-05-02T14:01:00Z"), "before utcTo"),
         ({"message": 3}, "message is not a JSON object"),
@@ -169,9 +176,39 @@ def test_a_message_of_nobody_says_what_to_do() -> None:
         decode(event(startTime="x", total="1"), TAIL)
 
 
-def test_read_only() -> None:
-    with pytest.raises(ValueError, match="read only"):
-        axis.encode([ZoneCount(at=0.0, source="s", zone="z", people=1)], venue="small", device="s")
+def test_a_scenario_field_says_what_it_counts() -> None:
+    [crossed] = decode(event(scenario="Crossline", total="3"))
+    [inside] = decode(event(scenario="numberOfOccupants", total="3", startTime="x"))
+    assert isinstance(crossed, Count)
+    assert isinstance(inside, ZoneCount)
+
+
+def test_several_measurements_and_a_time_zone_in_either_spelling() -> None:
+    body = json.loads(json.dumps(retail({"direction": "in", "count": 4}, {"direction": "out", "count": 2})))
+    first = body["data"]["measurements"][0]
+    body["data"]["measurements"].append(first | {"utcFrom": "2026-05-02T14:01:00Z", "utcTo": "2026-05-02T14:02:00Z"})
+    body["sensor"] |= {"timeZone": "Europe/Zurich"}
+    ends = [fact.end - fact.start for fact in decode(body) if isinstance(fact, Count)]
+    assert ends == [60.0, 60.0]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"message": {"source": {}, "key": {}, "data": {"total": "1"}}},
+        {"message": {"text": "hello"}},
+        {"in": 1, "out": 2},
+        {"in": 1, "out": 2, "timestamp": 1_777_730_460},
+    ],
+)
+def test_what_no_camera_sent_is_refused(body: object) -> None:
+    with pytest.raises(Undecodable):
+        decode(body, "other/topic", "door-1")
+
+
+def test_no_camera_counts_events() -> None:
+    with pytest.raises(ValueError, match="no such device"):
+        axis.encode([Count(at=0.0, source="s", counter="s", kind="event")], venue="small", device="s")
 
 
 WORDS = (

@@ -174,9 +174,45 @@ def test_openings_without_an_end_cost_no_time() -> None:
         decode(b"--b\r\n" + b"<EventNotificationAlert " * 40_000)
 
 
-def test_read_only() -> None:
-    with pytest.raises(ValueError, match="read only"):
-        hikvision.encode([REGISTER], venue="small", device="s")
+def test_a_multipart_body_by_its_header_or_its_first_line() -> None:
+    text = alert(counting("realTime", REAL))
+    body = (
+        '--boundary7\r\nContent-Disposition: form-data; name="a"\r\nContent-Type: application/xml\r\n\r\n'
+        f"{text}\r\n--boundary7\r\nContent-Type: image/jpeg\r\n\r\n"
+        "\xff\xd8<EventNotificationAlert \r\n--boundary7--\r\n"
+    ).encode("latin-1")
+    kind = 'multipart/form-data; boundary="boundary7"'
+    for headers in ({"content-type": kind}, {}):
+        assert hikvision.decode(Message(topic="hik", payload=body, seen=SEEN, headers=headers), "") == [REGISTER]
+
+
+def test_an_alert_as_json() -> None:
+    told = {
+        "macAddress": "84:9a:40:ec:f1:6d", "channelID": 1, "dateTime": "2026-05-02T14:01:00Z",
+        "eventType": "PeopleCounting", "eventState": "active",
+        "peopleCounting": {"statisticalMethods": "realTime", "realTime": {"time": "2026-05-02T14:01:00Z"},
+                           "enter": 70, "exit": 75, "duplicatePeople": 3},
+        "childCounting": {"enter": 9},
+    }  # fmt: skip
+    assert decode(json.dumps({"EventNotificationAlert": told})) == [REGISTER]
+    assert decode(json.dumps(told)) == [REGISTER]
+
+
+def test_a_cloud_gateway_may_name_the_device() -> None:
+    text = alert(counting("realTime", REAL), mac="")
+    wrapped = {"header": {"deviceId": "F1234"}, "body": {"payload": text}}
+    assert [fact.source for fact in decode(json.dumps(wrapped))] == ["F1234"]
+
+
+@pytest.mark.parametrize("text", ['{"hello": 1}', "<Metrics/>", "[1]", '{"eventType": 3}'])
+def test_what_no_camera_sent_is_refused(text: str) -> None:
+    with pytest.raises(Undecodable):
+        decode(text, "door-1")
+
+
+def test_no_camera_counts_events() -> None:
+    with pytest.raises(ValueError, match="no such device"):
+        hikvision.encode([Count(at=0.0, source="s", counter="s", kind="event")], venue="small", device="s")
 
 
 pieces = st.sampled_from(

@@ -134,9 +134,26 @@ def test_a_message_of_nobody_says_what_to_do() -> None:
         decode([change("DoorIn")], "")
 
 
-def test_read_only() -> None:
-    with pytest.raises(ValueError, match="read only"):
-        irisys.encode([DeviceStatus(at=0.0, source="s", health="online")], venue="small", device="s")
+def test_a_log_with_periods_yields_the_window_too() -> None:
+    row = {"LogPeriodValue": 1, "Name": "Line 1", "RegisterId": 0, "RegisterType": "Line", "Tags": ["direction=IN"]}
+    log = {"Counts": [row | {"Value": 4}], "LogEntryId": 3994, "StartTimestamp": "2026-05-02T14:00:00Z"}
+    body = {"CountLogs": [{"ClockChangedFrom": WHEN, "Timestamp": WHEN}, log | {"Timestamp": "2026-05-02T14:01:00Z"}]}
+    facts = [fact for fact in decode(body | {"FriendlyDeviceSerial": "V4D-1"}) if isinstance(fact, Count)]
+    assert [(fact.kind, fact.line, fact.forward, fact.start, fact.at) for fact in facts] == [
+        ("cumulative", "Line 1", 4, 0.0, 1_777_730_460.0), ("window", "Line 1", 1, 1_777_730_400.0, 1_777_730_460.0),
+    ]  # fmt: skip
+
+
+def test_binary_that_is_no_positions_is_refused() -> None:
+    for payload in (b"\x01" + bytes(15), b"\x00" + bytes(7), bytes.fromhex("000000c8000001c800")):
+        with pytest.raises(Undecodable) as refused:
+            decode(payload)
+        assert not isinstance(refused.value, Unwanted)
+
+
+def test_no_counter_tells_a_fault() -> None:
+    with pytest.raises(ValueError, match="no such device"):
+        irisys.encode([DeviceStatus(at=0.0, source="s", health="fault")], venue="small", device="s")
 
 
 WORDS = "register value t counts name count CountLogs Counts LogEntryId Timestamp Name Value Tags status In"

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowmon.errors import Undecodable
-from flowmon.facts import Count, Fact, ZoneCount
-from sensors.dialects import milesight
-from sensors.dialects.port import Message, Unwanted
+from flowmon.facts import Count, DeviceStatus, Fact, QueueReading, ZoneCount
+from sensors.dialects import milesight, milesight_registers
+from sensors.dialects.port import Message
 from tests.unit.junk import junk
 
 SAMPLES = Path(__file__).parents[3] / "shared" / "data" / "payloads" / "milesight"
@@ -55,17 +55,31 @@ def test_the_published_period_holds_windows_registers_and_a_region() -> None:
     ]
 
 
-def test_the_published_trigger_is_not_credited() -> None:
-    with pytest.raises(Unwanted, match="switch periodic or total"):
-        decode(sample("vs125_json_00_line_trigger.json"))
-
-
-def test_a_trigger_beside_a_period_is_not_added_to_it() -> None:
-    told = report(line_periodic_data=periodic(3, 1), line_trigger_data=periodic(27, 27))
-    assert decode(told) == [
-        Count(at=END, seen=SEEN, source="6537", counter="6537", kind="window", forward=3, backward=1,
-              start=START, end=END)
+def test_the_published_trigger_is_an_event_or_a_register_as_the_route_says() -> None:
+    payload = sample("vs125_json_00_line_trigger.json")
+    message = Message(topic="x", payload=payload, seen=SEEN)
+    counts = [fact for fact in decode(payload) + milesight_registers.decode(message, "") if isinstance(fact, Count)]
+    assert [(fact.kind, fact.line, fact.forward, fact.backward) for fact in counts] == [
+        ("event", "1", 27, 27), ("event", "3", 27, 27),
+        ("cumulative", "1-trigger", 27, 27), ("cumulative", "3-trigger", 27, 27),
     ]  # fmt: skip
+    assert {(fact.source, fact.at) for fact in counts} == {("6384E16179950009", 1717071092.0)}
+
+
+def test_a_trigger_beside_a_period_is_a_kind_of_its_own() -> None:
+    told = report(line_periodic_data=periodic(3, 1), line_trigger_data=periodic(1, 0))
+    assert [(fact.kind, fact.forward) for fact in decode(told) if isinstance(fact, Count)] == [
+        ("window", 3), ("event", 1),
+    ]  # fmt: skip
+
+
+def test_regions_of_a_trigger_are_states_and_people_are_not_kept() -> None:
+    dwell = {"duration": 96799, "people_id": 5, "region": 1, "region_name": "Foyer"}
+    region = {"region_count_data": [{"region": 1, "region_name": "Foyer", "total": {"current_total": 3}}]}
+    [fact] = decode(report(region_trigger_data=region | {"dwell_time_data": [dwell]}))
+    assert isinstance(fact, ZoneCount)
+    assert (fact.zone, fact.people) == ("foyer", 3)
+    assert decode(report(region_trigger_data={"dwell_time_data": [dwell]})) == []
 
 
 def test_a_total_from_production_with_a_capacity_below_zero() -> None:
@@ -95,8 +109,8 @@ def test_regions_without_a_name_are_numbered_and_dwell_is_not_a_count() -> None:
 
 def test_reports_in_an_array_and_reports_of_the_device_only() -> None:
     assert len(decode([report(line_periodic_data=periodic(1, 0)), report(line_periodic_data=periodic(1, 0))])) == 2
-    assert decode({"device_info": {"device_sn": "6537", "running_time": 3}}) == []
-    assert decode([]) == []
+    [alive] = decode({"device_info": {"device_sn": "6537", "running_time": 3, "firmware_version": "V_125"}})
+    assert alive == DeviceStatus(at=SEEN, seen=SEEN, source="6537", health="online", firmware="V_125")
 
 
 @pytest.mark.parametrize(
@@ -111,6 +125,9 @@ def test_reports_in_an_array_and_reports_of_the_device_only() -> None:
         (report(device_info={}, line_periodic_data=periodic(1, 0)), "name the device on its route"),
         ({"hello": 1}, "no device_info"),
         ([3], "report is not a JSON object"),
+        ([], "an empty array"),
+        ({"device_info": {"mac": "A"}, "data": []}, "no device_info with device_sn"),
+        (report(alarm_data=[]), "alarm_data is not read"),
         (b"$GPRMC,081836,A,3751.65,S,14507.36,E", "not JSON"),
     ],
 )
@@ -119,9 +136,9 @@ def test_bad_input_is_refused_with_a_reason(payload: object, words: str) -> None
         decode(payload)
 
 
-def test_read_only() -> None:
-    with pytest.raises(ValueError, match="read only"):
-        milesight.encode([ZoneCount(at=0.0, source="s", zone="z", people=1)], venue="small", device="s")
+def test_no_sensor_tells_a_queue() -> None:
+    with pytest.raises(ValueError, match="no such device"):
+        milesight.encode([QueueReading(at=0.0, source="s", queue="q")], venue="small", device="s")
 
 
 WORDS = (

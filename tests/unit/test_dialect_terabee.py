@@ -81,9 +81,18 @@ def test_bad_input_is_refused_with_a_reason(payload: object, words: str) -> None
         decode(payload)
 
 
-def test_read_only() -> None:
-    with pytest.raises(ValueError, match="read only"):
-        terabee.encode([Count(at=0.0, source="s", counter="s", kind="cumulative")], venue="small", device="s")
+def test_an_m_tells_its_registers_with_the_clock_of_2000() -> None:
+    body = {"uid": "pcm807d3a86224b", "time": "946685671", "type": "counters", "value": {"in": 34, "out": 17}}
+    source = "pcm807d3a86224b"
+    assert decode(body) == [
+        Count(at=946685671.0, seen=SEEN, source=source, counter=source, kind="cumulative", forward=34, backward=17)
+    ]
+    assert decode(body | {"type": "status"}) == []
+
+
+def test_no_such_counter_counts_windows() -> None:
+    with pytest.raises(ValueError, match="no such device"):
+        terabee.encode([Count(at=0.0, source="s", counter="s", kind="window")], venue="small", device="s")
 
 
 @given(junk("count_in count_out timestamp device_id"), st.text(max_size=20))

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowmon.errors import Undecodable
-from flowmon.facts import Count, Fact
-from sensors.dialects import xovis_legacy, xovis_live
+from flowmon.facts import Count, DeviceStatus, Fact, QueueReading, ZoneCount
+from sensors.dialects import xovis, xovis_legacy, xovis_live
 from sensors.dialects.port import Message, Unwanted
 from tests.unit.junk import junk
 
@@ -193,10 +193,73 @@ def test_bad_legacy_pushes_are_refused_with_a_reason(payload: object, words: str
         legacy(payload)
 
 
-def test_read_only() -> None:
+def test_no_sensor_pushes_registers() -> None:
     for dialect in (xovis_live, xovis_legacy):
-        with pytest.raises(ValueError, match="read only"):
-            dialect.encode([Count(at=0.0, source="s", counter="s", kind="event")], venue="small", device="s")
+        with pytest.raises(ValueError, match="no such device"):
+            dialect.encode([Count(at=0.0, source="s", counter="s", kind="cumulative")], venue="small", device="s")
+
+
+def counted(kind: str, counter: str, **fields: object) -> dict[str, object]:
+    told = {"logic_id": 1000, "logic_name": "Queue statistics 1", "counter_name": counter} | fields
+    return {"category": "COUNT", "type": kind, "attributes": told}
+
+
+def test_the_published_queueing_time_is_the_wait_of_who_left() -> None:
+    # the third party's test expects 4, cut from 4.202
+    assert live(sample("v5_10_the_xovis_v5_logic_queue_statistic_payload.json")) == [
+        QueueReading(at=1725001494.32, seen=SEEN, source="00:6E:02:01:AB:7C", queue="queue-statistics-1", wait_s=4.202)
+    ]
+
+
+def test_counters_of_logics_are_states() -> None:
+    told = frame(
+        counted("COUNT_INCREMENT", "balance", logic_name="Foyer", counter_value=6),
+        counted("COUNT_DECREMENT", "balance", logic_name="Foyer", counter_value=5),
+        counted("COUNT_INCREMENT", "balance", logic_name="Bad", counter_value=-1),
+        counted("COUNT_DECREMENT", "queue-length", counter_value=3),
+        counted("TIME_CHANGE", "queueing-time", amount=10, counter_value=99),
+        counted("TIME_CHANGE", "queueing-time", amount=20, counter_value=98),
+        counted("COUNT_INCREMENT", "fw", counter_value=12),
+    )
+    facts = live(told)
+    assert [fact.people for fact in facts if isinstance(fact, ZoneCount)] == [5]
+    assert [fact.health for fact in facts if isinstance(fact, DeviceStatus)] == ["fault"]
+    assert [(f.queue, f.length, f.wait_s) for f in facts if isinstance(f, QueueReading)] == [
+        ("queue-statistics-1", 3, 15.0)
+    ]
+    assert len(facts) == 3
+
+
+def states(**broken: str) -> dict[str, object]:
+    told: dict[str, object] = {part: {"state": {"state": broken.get(part, "OK")}} for part in ("device", "time")}
+    told["time"] = {"state": {"state": broken.get("time", "OK"), "details": {"time": broken.get("at", "")}}}
+    told["singlesensor"] = {"status": {"illumination": broken.get("light", "SUFFICIENT")}}
+    info = {"serial_number": "80:1F"}
+    return {"status_data": {"package_info": {"version": "5.0"}, "sensor_info": info, "states": told}}
+
+
+def test_the_status_agent_tells_whether_a_sensor_is_well() -> None:
+    for dialect in (xovis, xovis_live):
+        message = Message(topic="x", payload=json.dumps(states(at="2026-05-02T16:00:00+02:00")).encode(), seen=SEEN)
+        assert dialect.decode(message, "door-1") == [DeviceStatus(at=START, seen=SEEN, source="80:1F", health="online")]
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [({"time": "ERROR"}, "clock"), ({"light": "INSUFFICIENT"}, "dark"), ({"device": "WARNING"}, "not well")],
+)
+def test_a_status_that_is_not_ok_is_a_fault(broken: dict[str, str], words: str) -> None:
+    [fact] = live(states(**broken, at="2021-03-05T13:43:22.946 CET"))
+    assert isinstance(fact, DeviceStatus)
+    assert fact.health == "fault"
+    assert words in fact.reason
+    assert fact.at == SEEN
+
+
+def test_an_empty_array_is_no_envelope() -> None:
+    for dialect in (xovis, xovis_live, xovis_legacy):
+        with pytest.raises(Undecodable, match="an empty array"):
+            dialect.decode(Message(topic="x", payload=b"[]", seen=SEEN), "door-1")
 
 
 WORDS = (

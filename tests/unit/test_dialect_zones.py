@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowmon.errors import Undecodable
-from flowmon.facts import DeviceStatus, Fact, ZoneCount
+from flowmon.facts import Count, DeviceStatus, Fact, ZoneCount
 from sensors.dialects import DIALECTS
 from sensors.dialects.port import Dialect, Message, Unwanted
 from tests.unit.junk import junk
@@ -156,9 +156,11 @@ def test_steinel_zones_are_whole_numbers(payload: object) -> None:
 
 
 @pytest.mark.parametrize("dialect", [frigate, steinel, dataq])
-def test_read_only(dialect: Dialect) -> None:
-    with pytest.raises(ValueError, match="read only"):
-        dialect.encode([ZoneCount(at=0.0, source="s", zone="z", people=1)], venue="small", device="s")
+def test_none_of_them_counts_crossings(dialect: Dialect) -> None:
+    with pytest.raises(ValueError, match="no such device"):
+        dialect.encode([Count(at=0.0, source="s", counter="s", kind="event")], venue="small", device="s")
+    with pytest.raises(ValueError, match="no memory"):
+        dialect.encode([ZoneCount(at=0, source="s", zone="s", people=1, historical=True)], venue="small", device="s")
 
 
 TOPICS = st.text(max_size=20) | st.sampled_from(
