@@ -68,14 +68,18 @@ def _read(uplink: Uplink, told: Told) -> list[Fact]:
 
 
 def _is_on_earth(payload: bytes) -> bool:
-    """Whether the position in a payload, where it has one, is one; in 8 bytes, whether the dust is possible (mg/m³)."""
+    """Whether the position in a payload, where it has one, is one (in 8 bytes: whether so much dust is possible).
+
+    Degrees in millionths, dilution of precision in hundredths, dust in tenths of µg/m³.
+    """
     if len(payload) == 8:
         return max(int.from_bytes(payload[place : place + 2], "little") for place in (4, 6)) <= 10_000
     place = _MICRODEGREES.get(len(payload), -1)
     if place < 0:
         return True
     latitude, longitude = (int.from_bytes(payload[at : at + 4], "little", signed=True) for at in (place, place + 4))
-    return abs(latitude) <= 90_000_000 and abs(longitude) <= 180_000_000
+    dilution = int.from_bytes(payload[place + 9 : place + 11], "little") if len(payload) > 12 else 0
+    return abs(latitude) <= 90_000_000 and abs(longitude) <= 180_000_000 and dilution <= 10_000
 
 
 def _payload_of(fact: Fact) -> tuple[int, bytes]:
