@@ -26,7 +26,7 @@ from flowmon.errors import FlowmonError
 from sensors import http_requests, scrub
 from sensors.dialects.port import Message
 from sensors.http_access import Access
-from sensors.http_answers import Limits, Refusal, accepted, busy
+from sensors.http_answers import BODY_MAX, Limits, Refusal, accepted, busy
 from sensors.http_bodies import ENCODINGS, Broken, TooLarge, unpack
 from sensors.http_connections import Connections
 from sensors.http_requests import Bodies
@@ -208,13 +208,12 @@ class HttpInbox:
 
     async def _message(self, request: web.BaseRequest, path: str) -> tuple[int, Message]:
         """What was posted, and the status if it turns out that it cannot be read. Raises Refusal."""
-        most = self._limits.body_max
         size = request.content_length or 0
         headers = http_requests.headers(request)
         encoding = headers.pop("content-encoding", "identity")
         packed = encoding != "identity"
         seen = self._clock.now
-        if size > most:
+        if size > BODY_MAX:
             return 413, Message(path, b"", seen(), headers=headers, size=size, pushed=True)
         if packed and encoding not in ENCODINGS:
             headers["content-encoding"] = encoding
@@ -222,15 +221,15 @@ class HttpInbox:
         await http_requests.let_come(request)
         body = await self._bodies.read(request)
         try:
-            whole = unpack(body, encoding, most) if packed and len(body) <= most else body
+            whole = unpack(body, encoding, BODY_MAX) if packed and len(body) <= BODY_MAX else body
         except TooLarge:
-            return 413, Message(path, b"", seen(), headers=headers, size=most + 1, pushed=True)
+            return 413, Message(path, b"", seen(), headers=headers, size=BODY_MAX + 1, pushed=True)
         except Broken:
             headers["content-encoding"] = encoding
             return 400, Message(path, body[:_KEPT_OF_LARGE], seen(), headers=headers, pushed=True)
         finally:
             self._bodies.held -= len(body)
-        if len(whole) > most:
+        if len(whole) > BODY_MAX:
             return 413, Message(path, whole[:_KEPT_OF_LARGE], seen(), headers=headers, size=len(whole), pushed=True)
         return 422, Message(path, whole, seen(), headers=headers, size=len(whole), pushed=True)
 

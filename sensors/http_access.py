@@ -111,6 +111,10 @@ def _same(given: str, expected: str) -> bool:
 
 def _decoded(proof: str) -> str:
     try:
-        return base64.b64decode(proof, validate=True).decode()
+        raw = base64.b64decode(proof, validate=True)
     except (binascii.Error, ValueError):
         return ""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")  # as devices did before RFC 7617

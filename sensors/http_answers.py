@@ -19,6 +19,8 @@ _BODIES: Mapping[str, bytes] = {"irisys": b""}
 _OK = b'{"status": "OK"}'
 #: Dialect -> the digest algorithms its devices know, best first.
 _ALGORITHMS: Mapping[str, tuple[str, ...]] = {"hikvision": ("MD5",)}
+#: Bytes of a body, packed or not; the gateway refuses more, whoever brings it.
+BODY_MAX = 1_000_000
 _BOTH = ("SHA-256", "MD5")
 
 
@@ -44,13 +46,12 @@ class Refusal(Exception):
 class Limits(Struct, frozen=True):
     """What one listener bears. Bytes and seconds.
 
-    body_max: of a body, packed or not. held_max, bytes_max: messages, and bytes of bodies, under way at once.
+    held_max, bytes_max: messages, and bytes of bodies, under way at once.
     answer_s: until the journal must have confirmed. body_s, grace_s, rate: a body must be here after body_s seconds,
     and after grace_s seconds with `rate` bytes a second. connections: most at once. first_s: until a new connection
     has sent a request. idle_s: between requests.
     """
 
-    body_max: int = 1_000_000
     held_max: int = 500
     bytes_max: int = 64 << 20
     answer_s: float = 10.0

@@ -63,8 +63,8 @@ class Digest:
         else:
             middle = nonce
         expected = hashing(f"{inner}:{middle}:{outer}")
-        named = hmac.compare_digest(told.get("username", "").encode(), user.encode())
-        answered = hmac.compare_digest(told.get("response", "").lower().encode(), expected.encode())
+        named = hmac.compare_digest(_bytes(told.get("username", "")), _bytes(user))
+        answered = hmac.compare_digest(_bytes(told.get("response", "").lower()), _bytes(expected))
         if not (named and answered):
             return "wrong"
         return "right" if self._is_fresh(nonce, count, now) else "stale"
@@ -127,12 +127,17 @@ def _same_place(uri: str, target: str) -> bool:
     return (signed.path, signed.query) == (asked.path, asked.query)
 
 
+def _bytes(text: str) -> bytes:
+    """As it came: aiohttp keeps bytes that are no UTF-8 as half surrogates."""
+    return text.encode(errors="surrogateescape")
+
+
 def _md5(text: str) -> str:
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()  # what such devices speak; RFC 7616 §3.2
+    return hashlib.md5(_bytes(text), usedforsecurity=False).hexdigest()  # what such devices speak; RFC 7616 §3.2
 
 
 def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_bytes(text)).hexdigest()
 
 
 _HASHES = {"MD5": _md5, "SHA-256": _sha256}

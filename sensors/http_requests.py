@@ -6,7 +6,7 @@ from aiohttp import ClientError, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from sensors.http_access import Asked
-from sensors.http_answers import Limits, Refusal, busy
+from sensors.http_answers import BODY_MAX, Limits, Refusal, busy
 
 _HEADERS_MAX = 16
 _HEADER_MAX = 200
@@ -56,7 +56,7 @@ class Bodies:
         self.held = 0
 
     async def read(self, request: web.BaseRequest) -> bytes:
-        """The body, counted in `held`; when longer than `body_max`, its beginning. Raises Refusal: 400, 408 or 503."""
+        """The body, counted in `held`; when longer than BODY_MAX, its beginning. Raises Refusal: 400, 408 or 503."""
         parts: list[bytes] = []
         try:
             await self._gather(request, parts)
@@ -68,7 +68,7 @@ class Bodies:
     async def _gather(self, request: web.BaseRequest, parts: list[bytes]) -> None:
         limits, began, size = self._limits, asyncio.get_running_loop().time(), 0
         try:
-            while size <= limits.body_max:
+            while size <= BODY_MAX:
                 async with asyncio.timeout_at(began + min(limits.body_s, limits.grace_s + size / limits.rate)):
                     part = await request.content.readany()
                 if not part:
