@@ -43,7 +43,7 @@ def tree(payload: bytes, root: str, most: int = _ELEMENTS_MAX) -> Element:
         size += 1
         if len(path) > _DEPTH_MAX or size > most:
             raise Undecodable("XML nested too deeply or with too many elements")
-        told = Element(_local(name), {_local(key): value for key, value in attributes.items()})
+        told = Element(_local(name), {_local(key): value for key, value in attributes.items()} if attributes else {})
         if len(path) == 1 and told.name != root:
             raise Undecodable(f"XML of another kind: {told.name[:40]!r}")
         path[-1].children.append(told)
@@ -68,7 +68,7 @@ def tree(payload: bytes, root: str, most: int = _ELEMENTS_MAX) -> Element:
 
 
 def _local(name: str) -> str:
-    return name.rpartition(":")[2]
+    return name.rpartition(":")[2] if ":" in name else name
 
 
 def _refused(*_: object) -> Never:
