@@ -186,6 +186,14 @@ def _minew() -> object:
     ]
 
 
+def _minew_long() -> bytes:
+    advert = bytes.fromhex(_ADVERT)
+    packet = bytes([len(advert)]) + advert + b"\x00" + bytes([256 - 65])
+    tag = bytes.fromhex("c30000000001") + b"\x00\x01" + packet
+    inside = bytes.fromhex("ac233f000001") + b"\x00\x01" + tag + b"\xdd"
+    return b"\xbb\x01" + (len(inside) + 6).to_bytes(4, "big") + inside
+
+
 def _moko() -> object:
     value = {"timestamp": "2026-05-02&16:01:00+02", "mac": "112233445566", "rssi": -78, "raw": _ADVERT}
     return {"msg_id": 3004, "device_info": {"mac": "112233445566"}, "data": [{"type": 8, "value": value}]}
@@ -289,7 +297,7 @@ TYPICAL: dict[str, list[Message]] = {
         _told("ruuvi/C8:25:2D:00:00:01/D3:D1:9D:00:00:01", {**_GATEWAY, "ts": "1777730460", "data": _EDDYSTONE}),
         _told("ruuvi/C8:25:2D:00:00:01/gw_status", {"state": "online"}),
     ],
-    "minew": [_told("gw/minew", _minew())],
+    "minew": [_told("gw/minew", _minew()), _told("gw/minew", _minew_long(), content_type="application/json")],
     "moko": [_told("gw/moko", _moko())],
     "tasmota": [
         _told("tele/foyer/SENSOR", {"Time": "2026-05-02T16:01:00", "IBEACON": _TASMOTA}),
@@ -301,7 +309,8 @@ TYPICAL: dict[str, list[Message]] = {
     ],
     "lorawan-milesight": _uplink("03D248000000 04D2C8000000 017564", 85)
     + _uplink("04CC12001600", 85)
-    + _uplink("20CEFF3DF16401070002001D000800", 85),
+    + _uplink("20CEFF3DF16401070002001D000800", 85)
+    + [_told("lorawan/door", bytes.fromhex("03D24800000004D2C8000000"), content_type="application/octet-stream")],
     "lorawan-terabee": _uplink("000000C8000001C800", 1),
     "lorawan-parametric": _uplink("be010400030001004800420e1000000102", 14),
     "lorawan-imbuildings": _uplink("02060004A30B000000000800F80003000220060305E661", 5),

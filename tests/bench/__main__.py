@@ -25,7 +25,7 @@ from tests.bench.bench import Bench
 from tests.bench.child import ChildFailed
 from tests.bench.figures import Row
 
-NAMES = ("core", "worker", "quix", "gateway", "latency", "replay", "restart", "clients")
+NAMES = ("decode", "core", "worker", "quix", "gateway", "latency", "replay", "restart", "clients")
 ROOT = Path(__file__).resolve().parents[2]
 OUT = Path("build/bench")
 MEASURE_S = 240.0
