@@ -40,13 +40,20 @@ FAMILY = Family(
     source="Milesight-IoT/SensorDecoders vs-series",
 )
 
+#: channel and type -> the line of its total (in 0, out 1), or of its period.
+_HALVES = {(3 * line + half) << 8 | 0xD2: (line, half) for line in range(1, 5) for half in (0, 1)}
+_PERIODS = {(3 * line + 2) << 8 | 0xCC: line for line in range(1, 5)} | {0x85CC: 1}
+_TOTALS = frozenset({0x04CC, 0x84CC, 0x0DCC})
 _CLOCKS = frozenset({0x0AEF, 0x0F85})
+_FLOWS = frozenset({0x09DA, 0x0ADA, 0x0BDA, 0x0CDA})
+_ZONES = frozenset({0x04C9, 0x0FE3, 0x07D5, 0x08D5})
 _PRESENCE = {0x0300: {0, 1}, 0x0400: {0, 1, 254}}
 #: What says something about people that no fact can hold.
 _NOT_READ = frozenset({0x06CD, 0x0EE4, 0x10E4, 0x1EE4, 0x1DE3, 0x10F7})
 _STATUS = frozenset({0xFF01, 0xFF08, 0xFF09, 0xFF0A, 0xFF0B, 0xFF0F, 0xFF16, 0xFF1F, 0xFFFE, 0xFFFF})
 _SPEAKING = _STATUS | {0x0175, 0x0275, 0x03F4, 0x50FC, 0x8367}
 _RESETS = frozenset({0xFE51, 0xFF51, 0xFEA8, 0xFFA8})
+_WORDS = _SPEAKING | _RESETS
 _ALARMS = {0: "counting anomaly", 1: "the other half does not answer", 2: "the halves are misaligned"}
 _SIDES = "abcd"
 
@@ -68,14 +75,21 @@ def _read(uplink: Uplink, told: Told) -> list[Fact]:
     if not cut or not _is_ours(uplink, cut):
         raise Undecodable(f"lorawan-milesight: {unread or 'channels of no people counter'}")
     told = lorawan.named(told)
-    clock = next((_u32(data, 0) for kind, data in cut if kind in _CLOCKS), 0)
+    kinds = {kind for kind, _ in cut}
+    clock = 0 if kinds.isdisjoint(_CLOCKS) else next(_u32(data) for kind, data in cut if kind in _CLOCKS)
     stamped = told | {"at": float(clock)} if clock else told
-    facts: list[Fact] = [*_counts(cut, stamped), *_zones(cut, stamped)]
-    facts += remembered([data for kind, data in cut if kind == HISTORY], told)
-    facts += _status(cut, unread if facts else "", told)
+    facts: list[Fact] = [*_counts(cut, stamped)]
+    if not kinds.isdisjoint(_FLOWS):
+        facts += _flows(cut, stamped)
+    if not kinds.isdisjoint(_ZONES):
+        facts += _zones(cut, stamped)
+    if HISTORY in kinds:
+        facts += remembered([data for kind, data in cut if kind == HISTORY], told)
+    if (unread and facts) or not kinds.isdisjoint(_WORDS):
+        facts.append(_status(cut, unread, told))
     if not facts and unread:
         raise Undecodable(f"lorawan-milesight: {unread}")
-    if not facts and any(kind in _NOT_READ or kind & 0xFF == 0xD2 or kind == HISTORY for kind, _ in cut):
+    if not facts and any(kind in _NOT_READ or kind & 0xFF == 0xD2 or kind == HISTORY for kind in kinds):
         raise Unwanted("lorawan-milesight: nothing but dwell times, maxima, children or half a total")
     return facts
 
@@ -93,28 +107,27 @@ def _counts(cut: list[Channel], told: Told) -> Iterator[Count]:
     totals: dict[int, tuple[int, int]] = {}
     periods: dict[int, tuple[int, int]] = {}
     for kind, data in cut:
-        if kind in {0x04CC, 0x84CC, 0x0DCC}:
+        if kind in _HALVES:
+            halves[_HALVES[kind]] = int.from_bytes(data, "little")
+        elif kind in _PERIODS:
+            periods[_PERIODS[kind]] = _pair(data)
+        elif kind in _TOTALS:
             totals[1] = _pair(data)
-        elif kind & 0xFF == 0xD2 and kind >> 8 < 0x11:
-            halves[divmod((kind >> 8) - 3, 3)] = _u32(data, 0)
-        elif kind == 0x85CC or (kind & 0xFF == 0xCC and kind >> 8 in {0x05, 0x08, 0x0B, 0x0E}):
-            periods[((kind >> 8 & 0x7F) - 5) // 3 + 1] = _pair(data)
-    for line in range(4):
-        if (line, 0) in halves and (line, 1) in halves:
-            totals[line + 1] = halves[line, 0], halves[line, 1]
+    for (line, half), into in halves.items():
+        if half == 0 and (line, 1) in halves:
+            totals[line] = into, halves[line, 1]
     for line, (forward, backward) in totals.items():
         yield lorawan.register(told, forward, backward, str(line))
     for line, (forward, backward) in periods.items():
         if line not in totals:
             yield lorawan.since_last(told, forward, backward, str(line))
-    yield from _flows(cut, told)
 
 
 def _flows(cut: list[Channel], told: Told) -> Iterator[Count]:
     """Who walked from one side to another since the last report; pairs of which one way is not told are left out."""
     ways: dict[tuple[str, str], int] = {}
     for kind, data in cut:
-        if kind in {0x09DA, 0x0ADA, 0x0BDA, 0x0CDA}:
+        if kind in _FLOWS:
             start = _SIDES[(kind >> 8) - 9]
             ways |= {(start, end): _u16(data, 2 * place) for place, end in enumerate(_SIDES)}
     for (start, end), forward in ways.items():
@@ -131,7 +144,7 @@ def _zones(cut: list[Channel], told: Told) -> Iterator[ZoneCount]:
             yield from regions(data, 9 if kind == 0x08D5 else 1, told)
 
 
-def _status(cut: list[Channel], unread: str, told: Told) -> Iterator[DeviceStatus]:
+def _status(cut: list[Channel], unread: str, told: Told) -> DeviceStatus:
     firmware, batteries, alarms = "", [], dict[str, bool]()
     for kind, data in cut:
         if kind in {0xFF0A, 0xFF1F}:
@@ -146,11 +159,9 @@ def _status(cut: list[Channel], unread: str, told: Told) -> Iterator[DeviceStatu
             alarms["it is too hot"] = data[2] == 3
     active = _spelt(name for name, is_on in alarms.items() if is_on)
     was_reset = "its totals were cleared by a downlink" if any(kind in _RESETS for kind, _ in cut) else ""
-    if unread or was_reset or any(kind in _SPEAKING for kind, _ in cut):
-        health: DeviceHealth = "fault" if active else "online"
-        battery = min(batteries, default=None)
-        reason = active or unread or was_reset
-        yield DeviceStatus(health=health, reason=reason, firmware=firmware, battery=battery, **told)
+    health: DeviceHealth = "fault" if active else "online"
+    battery = min(batteries, default=None)
+    return DeviceStatus(health=health, reason=active or unread or was_reset, firmware=firmware, battery=battery, **told)
 
 
 def _spelt(names: Iterable[str]) -> str:
@@ -166,5 +177,5 @@ def _u16(data: bytes, place: int) -> int:
     return int.from_bytes(data[place : place + 2], "little")
 
 
-def _u32(data: bytes, place: int) -> int:
-    return int.from_bytes(data[place : place + 4], "little")
+def _u32(data: bytes) -> int:
+    return int.from_bytes(data, "little")

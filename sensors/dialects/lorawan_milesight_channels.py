@@ -10,8 +10,6 @@ Pitfalls:
 * History (`20CE`) is numbered differently on VS121, VS13x and VS350/360; lengths tell most of them apart.
 """
 
-from typing import NamedTuple
-
 _D2 = [first + 3 * n + half for first in (0x03, 0x11) for n in range(4) for half in (0, 1)]
 _CC = [first + 3 * n for first in (0x05, 0x13) for n in range(4)]
 
@@ -60,11 +58,8 @@ LENGTHS |= {channel << 8 | kind: size for channel in (0xFE, 0xFF) for kind, size
 _LONG_ANSWERS = frozenset((*range(0x10, 0x12), *range(0x3D, 0x45), *range(0x84, 0x9A), *range(0xD2, 0xDE)))
 
 
-class Channel(NamedTuple):
-    """kind: channel << 8 | type."""
-
-    kind: int
-    data: bytes
+#: channel << 8 | type, and its data.
+Channel = tuple[int, bytes]
 
 
 def is_long_answer(payload: bytes) -> bool:
@@ -75,25 +70,26 @@ def is_long_answer(payload: bytes) -> bool:
 def channels(payload: bytes) -> tuple[list[Channel], str]:
     """The channels of a payload as far as they can be read, and why the rest cannot be ("" when all was read)."""
     found: list[Channel] = []
-    place = 0
-    while place + 2 <= len(payload):
-        kind = int.from_bytes(payload[place : place + 2], "big")
+    place, size = 0, len(payload)
+    while place + 2 <= size:
+        kind = payload[place] << 8 | payload[place + 1]
         place += 2
-        lengths = _lengths(kind, payload, place)
+        lengths = LENGTHS.get(kind) or _of_history(kind, payload, place)
         if not lengths:
             return found, f"unknown channel, the rest is not read: {kind:04x}"
-        left = len(payload) - place
-        length = next((length for length in lengths if _leads_on(payload, place + length)), lengths[0])
-        if length > left:
+        end = place + lengths[0]
+        if len(lengths) > 1:
+            end = next((place + length for length in lengths if _leads_on(payload, place + length)), end)
+        if end > size:
             return found, f"cut off in channel: {kind:04x}"
-        found.append(Channel(kind, payload[place : place + length]))
-        place += length
-    return found, "cut off" if place < len(payload) else ""
+        found.append((kind, payload[place:end]))
+        place = end
+    return found, "cut off" if place < size else ""
 
 
-def _lengths(kind: int, payload: bytes, place: int) -> tuple[int, ...]:
+def _of_history(kind: int, payload: bytes, place: int) -> tuple[int, ...]:
     if kind != HISTORY:
-        return LENGTHS.get(kind, ())
+        return ()
     if place + 5 > len(payload):
         return (5,)
     return tuple(5 + length for length in _HISTORY.get(payload[place + 4], ()))
