@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
+
 from flowmon.clock import Clock
 from flowmon.facts import DeviceStatus, Fact, Presence, QueueReading, Record
 from flowmon.venue.model import Privacy, Queue, Route, Venue
@@ -25,10 +27,9 @@ def count(seq: int, *, device: str = "ctr-gate", venue_id: str = "small", **mess
     return Message(topic=f"flowmon/v1/{venue_id}/{device}/count", payload=json.dumps(body).encode(), **fields)
 
 
-def heard(second: float, beacon: str = "iBeacon:426c-1-7") -> Message:
-    return Message(
-        topic=f"espresense/devices/{beacon}/ble-hall", payload=b'{"rssi":-70.5}', seen=T0 + second, qos=1, mid=9
-    )
+def heard(second: float, beacon: str = "iBeacon:426c-1-7", *, pushed: bool = False) -> Message:
+    topic = f"espresense/devices/{beacon}/ble-hall"
+    return Message(topic=topic, payload=b'{"rssi":-70.5}', seen=T0 + second, qos=1, mid=9, pushed=pushed)
 
 
 class Rig:
@@ -266,14 +267,53 @@ async def test_presences_of_a_device_are_tokens_too() -> None:
     assert fact.beacon.startswith("tok-")
 
 
-async def test_a_thinned_repeat_waits_for_what_it_repeats() -> None:
-    async with running() as rig:
+@pytest.mark.parametrize("pushed", [False, True])
+async def test_a_thinned_repeat_waits_for_what_it_repeats(pushed: bool) -> None:
+    routes = [Route(path="espresense/devices/+/+", dialect="espresense", auth="none")]
+    async with running(venue(routes=routes)) as rig:
         rig.journal.hold()
-        rig.inbox.put(heard(0.0), heard(0.1))
+        rig.inbox.put(heard(0.0, pushed=pushed), heard(0.1, pushed=pushed))
         await until(lambda: rig.gateway.counts.thinned == 1)
+        for _ in range(20):
+            await asyncio.sleep(0)
         assert rig.inbox.acked == []
         rig.journal.release()
         await until(lambda: len(rig.inbox.acked) == 2)
+        rig.inbox.put(heard(0.2, pushed=pushed))  # what it repeats is safe already
+        await until(lambda: len(rig.inbox.acked) == 3)
+
+
+async def test_what_is_posted_is_acknowledged_in_any_order() -> None:
+    class OnlyAnnex(MemoryJournal):
+        async def append(self, venue: str, record: Record) -> int:
+            if venue != "annex":
+                await asyncio.Event().wait()
+            return await super().append(venue, record)
+
+    routes = [Route(path="flowmon/v1/small/+/count", dialect="native", auth="none")]
+    other = [Route(path="flowmon/v1/annex/+/count", dialect="native", auth="none")]
+    museums = venue(routes=routes), venue(id="annex", receivers={}, routes=other)
+    async with running(*museums, journal=OnlyAnnex(), drain_s=0.05) as rig:
+        first, posted, last = count(1, pushed=True), count(2, venue_id="annex", pushed=True), count(3, venue_id="annex")
+        rig.inbox.put(first, posted, last)
+        await until(lambda: rig.inbox.acked == [posted, last])
+        assert rig.gateway.counts.in_flight == 1
+    assert rig.inbox.acked == [posted, last]
+
+
+async def test_an_inbox_is_told_what_cannot_be_read_before_it_is_acknowledged() -> None:
+    async with running() as rig:
+        rig.journal.hold()
+        bad = Message(topic="flowmon/v1/small/ctr-gate/count", payload=b"rubbish", seen=T0, qos=1, mid=3)
+        packed = Message(topic=bad.topic, payload=b"{}", seen=T0, headers={"content-encoding": "br"}, mid=4)
+        stranger = count(1, pushed=True)  # by HTTP, where no route of HTTP is
+        rig.inbox.put(bad, packed, stranger)
+        await until(lambda: len(rig.inbox.rejected) == 3)
+        reasons = [reason.partition(":")[0] for _, reason in rig.inbox.rejected]
+        assert reasons == ["not JSON", "body cannot be unpacked as its content-encoding says", "path of no route"]
+        assert rig.inbox.acked == []
+        rig.journal.release()
+        await until(lambda: len(rig.inbox.acked) == 3)
 
 
 async def test_a_venue_that_only_counts_keeps_no_beacons() -> None:

@@ -4,7 +4,8 @@ import pytest
 
 from flowmon.errors import FlowmonError, Undecodable
 from flowmon.venue.model import Receiver, Route
-from sensors.routes import Origin, Routes, matches
+from sensors.dialects.port import Message
+from sensors.routes import Origin, Posted, Routes, matches
 from tests.small import venue
 
 ROUTED = venue(
@@ -96,3 +97,50 @@ def test_a_room_in_two_venues_cannot_be_told_apart() -> None:
 def test_an_unknown_dialect_is_named() -> None:
     with pytest.raises(FlowmonError, match="klingon"):
         Routes([venue(routes=[Route(topic="a/#", dialect="klingon")])])
+
+
+POSTED = venue(
+    routes=[
+        Route(path="hik", dialect="hikvision", auth="digest"),
+        Route(path="xovis/+/logics", dialect="xovis", auth="basic"),
+        Route(path="door", dialect="xovis", auth="none", device="door-1"),
+        Route(topic="mqtt/+", dialect="xovis"),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("hik", Posted("hik", "digest", Origin("small", "hikvision"))),
+        ("xovis/80:1F/logics", Posted("xovis/+/logics", "basic", Origin("small", "xovis", "80:1F"))),
+        ("door", Posted("door", "none", Origin("small", "xovis", "door-1"))),
+        *[(path, None) for path in ("", "hik/", "/hik", "Hik", "hik/x", "xovis//logics", "xovis/+/logics", "mqtt/a")],
+        ("flowmon/v1/small/ctr-gate/count", None),
+    ],
+)
+def test_what_a_path_leads_to(path: str, found: Posted | None) -> None:
+    assert Routes([POSTED]).posted(path) == found
+
+
+def test_paths_are_not_subscribed_and_topics_are_not_posted_to() -> None:
+    routes = Routes([POSTED])
+    assert not {"hik", "door", "xovis/+/logics"} & set(routes.filters)
+    assert [post.path for post in routes.posts] == ["hik", "xovis/+/logics", "door"]
+    assert routes.of(Message("hik", b"", 0.0, pushed=True)) == Origin("small", "hikvision")
+    for topic, pushed in [("hik", False), ("mqtt/a", True), ("espresense/rooms/ble-room/status", True)]:
+        with pytest.raises(Undecodable, match="of no route"):
+            routes.of(Message(topic, b"", 0.0, pushed=pushed))
+
+
+def test_a_path_in_two_venues() -> None:
+    family = [Route(path="xovis/+", dialect="xovis", auth="none")]
+    counter = POSTED.counters["ctr-gate"]
+    one = venue(routes=family, receivers={})
+    two = venue(id="annex", routes=family, receivers={}, counters={"80:1F": counter})
+    found = Routes([one, two]).posted("xovis/80:1F")
+    assert found is not None
+    assert found.origin.venue == "annex"
+    door = [Route(path="door", dialect="xovis", auth="none")]
+    with pytest.raises(FlowmonError, match="with the venue in front"):
+        Routes([venue(routes=door, receivers={}), venue(id="annex", routes=door, receivers={})])

@@ -52,3 +52,19 @@ def test_an_address_with_a_password_is_refused_without_repeating_it() -> None:
     with pytest.raises(FlowmonError, match="FLOWMON_MQTT_PASSWORD") as caught:
         settings.address("mqtt://museum:zebra-7@host", port=1883)
     assert "zebra" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("0.0.0.0:8082", ("0.0.0.0", 8082)), ("[::1]:8443", ("::1", 8443)), ("gateway.local:0", ("gateway.local", 0))],
+)
+def test_where_devices_post_to(text: str, found: tuple[str, int]) -> None:
+    assert settings.endpoint(text) == found
+
+
+@pytest.mark.parametrize(
+    "text", ["", "8082", ":8082", "host", "host:port", "host:99999", "http://host:80", "a@b:80", "[::1:8"]
+)
+def test_what_is_no_place_to_listen_at(text: str) -> None:
+    with pytest.raises(FlowmonError, match=r"write host:port, like 192\.168\.1\.5:8082"):
+        settings.endpoint(text)

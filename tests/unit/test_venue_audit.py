@@ -151,6 +151,36 @@ ERRORS = {
         "routes[0].dialect",
         "",
     ),
+    "a route of neither topic nor path": (('topic = "xovis/#"', 'device = "x"'), "routes[0].topic", "has neither"),
+    "a route of topic and path": (
+        ('topic = "xovis/#"', 'topic = "xovis/#"\npath = "x"\nauth = "basic"'),
+        "routes[0].topic",
+        "has a topic and a path",
+    ),
+    "a path with its first slash": (
+        ('topic = "xovis/#"', 'path = "/door"\nauth = "basic"'),
+        "routes[0].path",
+        "'/door' is no path",
+    ),
+    "a path with a query": (('topic = "xovis/#"', 'path = "d?a=b"\nauth = "basic"'), "routes[0].path", "is no path"),
+    "a path that climbs": (('topic = "xovis/#"', 'path = "a/../b"\nauth = "basic"'), "routes[0].path", "is no path"),
+    "a path with half a +": (('topic = "xovis/#"', 'path = "d+/x"\nauth = "basic"'), "routes[0].path", "is no path"),
+    "a path that anybody posts to by mistake": (('topic = "xovis/#"', 'path = "door"'), "routes[0].auth", "is missing"),
+    "a way to prove oneself to a broker": (
+        ('topic = "xovis/#"', 'topic = "xovis/#"\nauth = "basic"'),
+        "routes[0].auth",
+        "means nothing",
+    ),
+    "a way to prove oneself that is none": (
+        ('topic = "xovis/#"', 'path = "door"\nauth = "ntlm"'),
+        "routes[0].auth",
+        "",
+    ),
+    "a path twice": (
+        ('topic = "xovis/#"', 'path = "d"\nauth = "basic"\ndialect = "axis"\n[[routes]]\npath = "d"\nauth = "basic"'),
+        "routes[1].path",
+        "routes[0]",
+    ),
 }
 
 
@@ -181,6 +211,11 @@ WARNINGS = {
         ('zone = "ticket-hall"\ndesks', 'zone = "entrance-queue"\ndesks'),
         "queues.tickets.zone",
         "",
+    ),
+    "a path that anybody may post to": (
+        ('topic = "xovis/#"', 'path = "xovis/+"\nauth = "none"'),
+        "routes[0].auth",
+        "can send counts",
     ),
     "a percentage for a fraction": (("above = 0.8", "above = 80"), "rules.zone-near.above", "80 times"),
 }
