@@ -73,12 +73,12 @@ def _scans(value: object) -> list[dict[str, object]]:
 
 
 def _sighting(message: Message, scan: dict[str, object], receiver: str) -> Sighting:
-    advert = b"".join(hearing.octets(scan[name], name) for name in ("adData", "scanData") if scan.get(name))
+    packets = [hearing.octets(scan[name], name) for name in ("adData", "scanData") if scan.get(name)]
     return hearing.sighting(
         message,
         at=message.seen,
         receiver=receiver,
-        beacon=advertisements.beacon(advert),
+        beacon=advertisements.beacon(*packets),
         rssi=scan.get("rssi"),
         simulated=scan.get("simulated") is True,
     )

@@ -10,7 +10,7 @@ Count kinds: none. Yields Sighting and DeviceStatus.
 
 Pitfalls:
 * `&` stands between date and time, and the offset has two digits.
-* The advert is `raw`, or `raw data`, or `adv_data` with `rsp_data` (the scan response, read on as one packet).
+* The advert is `raw`, or `raw data`, or `adv_data` with `rsp_data` (the scan response); each may be cut.
 * Adverts without a beacon frame are left out; a message of nothing else is not kept.
 """
 
@@ -67,12 +67,12 @@ def _status(message: Message, data: object, receiver: str, simulated: bool) -> l
 def _sighting(message: Message, item: object, receiver: str, simulated: bool) -> Sighting:
     found = bodies.table(item, "advert")
     value = bodies.table(found.get("value", found), "advert")
-    advert = b"".join(hearing.octets(value[name], name) for name in _ADVERT if value.get(name))
+    packets = [hearing.octets(value[name], name) for name in _ADVERT if value.get(name)]
     return hearing.sighting(
         message,
         at=_at(message, value),
         receiver=receiver,
-        beacon=advertisements.beacon(advert),
+        beacon=advertisements.beacon(*packets),
         rssi=value.get("rssi"),
         simulated=simulated,
     )

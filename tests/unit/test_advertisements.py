@@ -52,6 +52,10 @@ def test_what_names_no_beacon_is_not_kept(advert: str, reason: str) -> None:
         advertisements.beacon(bytes.fromhex(advert))
 
 
+def test_a_scan_response_is_read_after_an_advert_that_is_cut() -> None:
+    assert advertisements.beacon(bytes.fromhex(TLM)[:-4], bytes.fromhex(IBEACON)).startswith("iBeacon:")
+
+
 @given(st.binary(max_size=2000))
 def test_any_bytes_are_named_or_unwanted(advert: bytes) -> None:
     try:
@@ -129,7 +133,7 @@ def test_structures_are_those_of_bluetooth_data_tools(parts: list[tuple[int, byt
 
 
 def test_the_oracle_loses_a_beacon_that_another_apple_frame_follows() -> None:
-    """Why the structures are walked here: a scan response is read on as one packet, and often repeats the company."""
+    """Why the structures are walked here: some gateways hand on an advert and its scan response as one packet."""
     advert = bytes.fromhex(IBEACON + TELEPHONE[6:])
     assert advertisements.beacon(advert).startswith("iBeacon:")
     companies = bluetooth_data_tools.parse_advertisement_data_bytes(advert)[3]
