@@ -85,7 +85,7 @@ def _flow(entity: Body, told: dict[str, Any]) -> Count:
     ways = [_people(entity, "peopleCountTowards"), _people(entity, "peopleCountAway")]
     if ways == [None, None]:
         everybody = bodies.people(_plain(entity, "peopleCount"), "peopleCount")
-        direction = _plain(entity, "direction")
+        direction = str(_plain(entity, "direction"))
         if direction not in {"inbound", "outbound"}:
             raise Undecodable("fiware: peopleCount without a direction, inbound or outbound")
         ways = [everybody, 0] if direction == "inbound" else [0, everybody]

@@ -46,7 +46,7 @@ Body = dict[str, object]
 def decode(message: Message, device: str) -> list[Fact]:
     """See the port."""
     body = bodies.table(bodies.document(message.payload), "event")
-    if body.get("type") not in _TYPES or "after" not in body:
+    if str(body.get("type")) not in _TYPES or "after" not in body:
         raise Undecodable("frigate: no event with type new, update or end")
     after = bodies.table(body["after"], "after")
     if not {"camera", "label", "id", "current_zones"} <= after.keys():

@@ -14,7 +14,7 @@ Pitfalls:
   `duplicatePeople` and the lines of `FlowStatisticsList` are parts of the count or other counts: not read.
 * One device uses three namespaces, and `RealTime` or `realTime`: only local names are read, capitals do not matter.
 * Offsets like `-5:00` are no RFC 3339 and are read all the same. A register without a zone in its time happened when
-  the gateway got it; a window without one is refused. A signal's window can be empty (start = end).
+  the gateway got it; a window without one is refused. A window can be empty (start = end).
 * The alert may stand alone, among the parts of a multipart body (with pictures, which are not looked at), inside the
   JSON of a cloud gateway (`{"header":…,"body":{"payload":"<?xml…"}}`), or be JSON itself.
 * Document types and entities are refused: no bomb is unpacked, no file is read.
@@ -129,9 +129,10 @@ def _xml(alert: bytes) -> Values:
 
     def walk(element: markup.Element, path: str) -> None:
         for child in element.children:
-            place = f"{path}/{child.name.lower()}" if path else child.name.lower()
+            place = path + child.name.lower()
             values.setdefault(place, []).append(child.text)
-            walk(child, place)
+            if child.children:
+                walk(child, f"{place}/")
 
     walk(markup.tree(alert, _ROOT, _VALUES_MAX), "")
     return values
@@ -190,7 +191,7 @@ def _count(values: Values, told: dict[str, Any]) -> Count:
     if method in {"timeRange", "signalTrigger"}:
         start = _time(_one(values, "peopleCounting/TimeRange/startTime"), "startTime")
         end = _time(_one(values, "peopleCounting/TimeRange/endTime"), "endTime")
-        if start > end or (start == end and method == "timeRange"):
+        if start > end:
             raise Undecodable("hikvision: a window needs startTime before endTime")
         return Count(at=end, kind="window", start=start, end=end, **told)
     raise Undecodable("hikvision: statisticalMethods is not realTime, timeRange or signalTrigger: not credited")

@@ -13,13 +13,15 @@ Pitfalls:
 * `[]` comes each period when nobody passes: a heartbeat. Status `disconnected` is the last will.
 * After an outage a backlog comes in slices. A change's identity is its register, second, and place among those of
   that register and second. `LogEntryId` numbers a count log.
-* Offsets are `+0000`. The published specification shows a 91st of February: no time, and refused.
+* Offsets are `+0000`. The published specification shows a 91st of February: a date that no calendar has. Such
+  changes happened when the gateway got them, and the device is told to have a fault.
 * Zone and dwell registers stand among the lines; those that say `RegisterType` Zone are left out.
 * A log with `ClockChangedFrom` has no counts; histograms are of heights and waits: neither is read.
 * The targets topic is binary positions at 15 a second: recognised by its length, not kept, not stored.
 """
 
 import re
+import struct
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -41,10 +43,13 @@ FAMILY = Family(
 
 _WAY = re.compile(r"(?:^|[\s_-]+|(?<=[a-z0-9]))(In|Out|Enter|Exit|Entry)$")
 _WAY_APART = re.compile(r"(?:^|[\s_-]+)(in|out|enter|exit|entry)$", re.IGNORECASE)
+_WRITTEN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)")
 _BACK = frozenset({"out", "exit"})
 _STATUS: dict[object, DeviceHealth] = {"connected": "online", "disconnected": "offline"}
 _BINARY_TYPES = 9  # the first byte of targets is a small number, never that of JSON text
-_TARGET_BYTES = 15  # u16 id, u8 status, three f32
+_TARGET_BYTES = 15  # u16 id, u8 status, three f32 in metres
+_METRES_MAX = 1_000.0
+_MS_MAX = 1e14
 
 Body = dict[str, object]
 
@@ -60,7 +65,7 @@ def decode(message: Message, device: str) -> list[Fact]:
         raise Undecodable("irisys: the payload names no device; name it on its route")
     told: dict[str, Any] = {"source": source, "seen": message.seen}
     if isinstance(body, list):
-        return list(_changes(body, told)) or [DeviceStatus(at=message.seen, health="online", **told)]
+        return _changes(body, told) or [DeviceStatus(at=message.seen, health="online", **told)]
     told["simulated"] = bodies.table(body, "body").get("simulated") is True
     return list(_registers(bodies.table(body, "body"), told))
 
@@ -69,8 +74,12 @@ def _is_targets(payload: bytes) -> bool:
     """Whether a payload is a targets message: u8 type, from type 1 on u64 ms, then whole targets."""
     if not payload or payload[0] >= _BINARY_TYPES:
         return False
-    rest = len(payload) - (9 if payload[0] else 1)
-    return rest >= 0 and rest % _TARGET_BYTES == 0
+    head = 9 if payload[0] else 1
+    rest = len(payload) - head
+    if rest < 0 or rest % _TARGET_BYTES or (payload[0] and not 0 <= int.from_bytes(payload[1:9], "little") < _MS_MAX):
+        return False
+    places = (struct.unpack_from("<HBfff", payload, head + n)[2:] for n in range(0, rest, _TARGET_BYTES))
+    return all(abs(metres) <= _METRES_MAX for place in places for metres in place)
 
 
 def _registers(body: Body, told: dict[str, Any]) -> Iterator[Fact]:
@@ -87,18 +96,37 @@ def _registers(body: Body, told: dict[str, Any]) -> Iterator[Fact]:
         raise Undecodable("irisys: no counts, no CountLogs, no status")
 
 
-def _changes(body: list[object], told: dict[str, Any]) -> Iterator[Count]:
+def _changes(body: list[object], told: dict[str, Any]) -> list[Fact]:
     places: dict[tuple[str, float], int] = {}
+    facts: list[Fact] = []
+    lost = False
     for item in body:
         change = bodies.table(item, "change")
         register = bodies.name(change.get("register"), "register")
-        at = bodies.instant(change.get("t"), "t")
+        impossible = _is_impossible(change.get("t"))
+        lost |= impossible
+        at = told["seen"] if impossible else bodies.instant(change.get("t"), "t")
         people = bodies.people(change.get("value"), "value")
         place = places[register, at] = places.get((register, at), -1) + 1
         line, back = _direction(register)
         seq = 2 * place + back  # both registers of a line may change in one second
         marked = told | {"at": at, "seq": seq, "simulated": change.get("simulated") is True}
-        yield _count("event", line, [0 if back else people, people if back else 0], marked)
+        facts.append(_count("event", line, [0 if back else people, people if back else 0], marked))
+    if lost:
+        reason = "its clock tells a date that no calendar has: set its NTP server"
+        facts.append(DeviceStatus(at=told["seen"], health="fault", reason=reason, **told))
+    return facts
+
+
+def _is_impossible(told: object) -> bool:
+    """Whether a time is written right and is no moment of any calendar."""
+    if not isinstance(told, str) or not _WRITTEN.fullmatch(told):
+        return False
+    try:
+        bodies.instant(told, "t")
+    except Undecodable:
+        return True
+    return False
 
 
 def _log(log: Body, told: dict[str, Any]) -> Iterator[Count]:
