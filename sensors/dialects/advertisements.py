@@ -31,7 +31,8 @@ _IBEACON = b"\x4c\x00\x02\x15"
 _ALTBEACON = b"\xbe\xac"
 #: The company id is no part of an AltBeacon's name; this is the first in the specification's example.
 _ALTBEACON_COMPANY = b"\x18\x01"
-_NAMELESS = {0x10: "Eddystone-URL", 0x20: "Eddystone-TLM", 0x30: "Eddystone-EID", 0x40: "Eddystone-EID"}
+_UID = EDDYSTONE + b"\x00"
+_NAMELESS = {b"\x10": "Eddystone-URL", b"\x20": "Eddystone-TLM", b"\x30": "Eddystone-EID", b"\x40": "Eddystone-EID"}
 _UUID = re.compile(r"[0-9a-f]{32}")
 _NAME = re.compile(
     r"(?i)(?P<kind>ibeacon|altbeacon):(?P<uuid>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
@@ -71,17 +72,16 @@ def beacon(*packets: bytes) -> str:
 
     Raises Unwanted, and nothing else, when it has none.
     """
-    nameless = ""
     for packet in packets:
         for kind, data in structures(packet[:_MOST]):
             if kind == MANUFACTURER and (name := _manufacturer(data)):
                 return name
-            if kind == SERVICE_DATA_16 and data.startswith(EDDYSTONE) and len(data) > 2:
-                if data[2] == 0 and len(data) >= 20:
-                    return f"eddy:{data[4:9].hex()}{data[8:14].hex()}-{data[14:20].hex()}"
-                nameless = _NAMELESS.get(data[2], nameless)
-    if nameless:
-        raise Unwanted(f"advertisement: {nameless} names no beacon; not kept")
+            if kind == SERVICE_DATA_16 and data.startswith(_UID) and len(data) >= 20:
+                return f"eddy:{data[4:9].hex()}{data[8:14].hex()}-{data[14:20].hex()}"
+    for packet in packets:
+        _, found, rest = packet[:_MOST].partition(bytes((SERVICE_DATA_16,)) + EDDYSTONE)
+        if found and rest[:1] in _NAMELESS:  # cut short or whole
+            raise Unwanted(f"advertisement: {_NAMELESS[rest[:1]]} names no beacon; not kept")
     raise Unwanted("advertisement: no beacon frame (a telephone or another device); not kept")
 
 

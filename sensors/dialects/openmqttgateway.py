@@ -14,6 +14,8 @@ Pitfalls:
 * Not decoded by the gateway (topic `…/BTtoMQTT/undecoded`): `manufacturerdata` (with company id) or `servicedata` are
   read as adverts here.
 * Theengs spells the last byte of an iBeacon `volt` at times: it is not read.
+* Older decoders take any 25 bytes of Apple's for an iBeacon (a telephone's, say): where the raw data is sent beside the
+  decoded, it alone is read.
 * Older builds send numbers as text. The docs themselves warn that collecting addresses may be against the law.
 """
 
@@ -75,7 +77,7 @@ def _sighting(message: Message, receiver: str) -> Fact:
 
 
 def _beacon(body: dict[str, object]) -> str:
-    if "uuid" in body:
+    if "uuid" in body and "manufacturerdata" not in body:
         major, minor = (hearing.u16(body.get(name), name) for name in ("major", "minor"))
         return advertisements.ibeacon(bodies.name(body["uuid"], "uuid"), major, minor)
     advert = b""

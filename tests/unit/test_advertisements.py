@@ -38,6 +38,7 @@ def test_a_beacon_is_named_as_espresense_names_it(advert: str, name: str) -> Non
     ("advert", "reason"),
     [
         (TLM, "Eddystone-TLM"),
+        (TLM[:-8], "Eddystone-TLM"),
         (FLAGS + "0b16aafe3000" + "0102030405060708", "Eddystone-EID"),
         (FLAGS + "0716aafe10000301", "Eddystone-URL"),
         (TELEPHONE, "telephone"),

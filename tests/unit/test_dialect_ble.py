@@ -68,6 +68,7 @@ def test_openmqttgateway_hears_eddystone_uid() -> None:
         {"id": "58:78:20:76:BC:24", "mac_type": 1, "rssi": -70, "name": "anna"},
         {"id": "AC:23:3F:00:00:01", "mac_type": 0, "rssi": -70, "brand": "Xiaomi"},
         {"id": "54:94:5E:9F:64:C4", "manufacturerdata": "4c00100503", "rssi": -74},
+        {"id": "5F", "uuid": UUID, "major": 1, "minor": 2, "manufacturerdata": "4c001005" + "00" * 21, "rssi": -74},
     ],
 )
 def test_openmqttgateway_keeps_no_address(body: object) -> None:
@@ -212,7 +213,7 @@ def test_moko_hears_a_beacon_at_its_odd_time() -> None:
 
 
 def test_moko_telemetry_names_no_beacon() -> None:
-    with pytest.raises(Unwanted):  # an Eddystone-TLM that the sample cuts short
+    with pytest.raises(Unwanted, match="Eddystone-TLM"):  # which the sample cuts short
         decode(moko, "moko", sample("moko/scan_3004.json"))
 
 
