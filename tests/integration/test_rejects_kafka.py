@@ -29,7 +29,7 @@ async def test_rejects_are_listed_read_again_and_marked(
     await create_topics(kafka, topics.table(Settings()))
     (tmp_path / "venue.toml").write_text(VENUE.read_text() + "\n" + ROUTE)
     told = [
-        _reject("retried/door", TYPICAL["terabee"][0].payload.replace(b"XL-retried", b"XL-retried")),
+        _reject("retried/door", TYPICAL["terabee"][0].payload.replace(b"FA2100000001", b"XL-retried")),
         _reject("elsewhere/door", b"x"),
     ]
     journal = KafkaJournal(kafka, patience_s=30)
