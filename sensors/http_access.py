@@ -9,6 +9,7 @@ import binascii
 import hashlib
 import hmac
 import logging
+import re
 import secrets
 from urllib.parse import parse_qsl
 
@@ -20,7 +21,9 @@ from sensors.http_secrets import Secret, Secrets
 from sensors.http_throttle import Throttle
 from sensors.routes import Posted
 
-_SECRET_WORDS = ("token", "pass", "pwd", "secret", "key", "auth", "user", "login", "signature", "sig")
+_SECRET_NAME = re.compile(
+    r"(?i).*(token|pass(word|wd|phrase)?|pwd|secret|(api|access|auth)[_-]?key|auth(orization)?|signature)|key|sig"
+)
 
 _log = logging.getLogger(__name__)
 
@@ -95,7 +98,7 @@ def _words(scheme: str, post: Posted, *, stale: bool) -> str:
 def _refuse_query(target: str) -> None:
     query = target.partition("?")[2]
     for name, _ in parse_qsl(query[:2_000], keep_blank_values=True, max_num_fields=None):
-        if any(word in name.lower() for word in _SECRET_WORDS):
+        if _SECRET_NAME.fullmatch(name[-200:]):
             raise Refusal(
                 400,
                 "a secret does not belong into the URL, where proxies log it: send it as Authorization: Bearer … "

@@ -5,13 +5,15 @@ Counted: what was answered 200 is in the journal, once by identity; nothing is a
 
 import asyncio
 import base64
+import errno
 import gzip
 import json
 import logging
 import re
+import threading
 import tracemalloc
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ import pytest
 from flowmon.clock import Clock
 from flowmon.facts import Count, identity
 from flowmon.journal.files import FileJournal, read_folder
+from flowmon.journal.segments import Log
 from flowmon.venue.model import Route, Venue
 from sensors.dialects.port import Message
 from sensors.gateway import Gateway
@@ -145,6 +148,82 @@ async def test_a_post_is_answered_when_it_is_on_the_disk(tmp_path: Path) -> None
         assert (await client.post("/nowhere", content=b"{}")).status_code == 404
         assert (await client.post("/irisys", content=b"[]")).content == b""
     await journal.close()
+
+
+class HeldLog(Log):
+    """A disk whose fsync waits while `held` is set, and fails while `full` is."""
+
+    held = threading.Event()
+    open = threading.Event()
+    full = False
+
+    def write(self, lines: Sequence[bytes]) -> int:
+        kind = type(self)
+        if kind.full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        if not kind.open.is_set():
+            kind.held.set()
+            kind.open.wait(30)
+        return super().write(lines)
+
+
+async def test_a_disk_that_takes_its_time_and_one_that_is_full(tmp_path: Path) -> None:
+    class Disk(HeldLog):
+        held, open = threading.Event(), threading.Event()
+
+    def on_disk() -> int:
+        return sum(len(entry.record) for entry in read_folder(tmp_path, "small"))
+
+    journal = FileJournal(tmp_path, [venue()], clock=Clock(), simulated=False, log=Disk)
+    async with running(journal, limits=Limits(answer_s=1.5)) as (rig, client):
+        posts = [asyncio.create_task(client.post(f"/open/d{n}", content=xovis(n))) for n in range(5)]
+        await until(Disk.held.is_set)
+        done, _ = await asyncio.wait(posts, timeout=0.3)
+        assert (len(done), on_disk()) == (0, 0)
+        Disk.open.set()
+        assert [(await post).status_code for post in posts] == [200] * 5
+        assert on_disk() == 5
+        Disk.full = True
+        refused = await client.post("/open/d9", content=xovis(9))
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+        assert on_disk() == 5
+        Disk.full = False
+        assert (await client.post("/open/d9", content=xovis(9))).status_code == 200
+        await until(lambda: rig.inbox.held == (0, 0))
+    await journal.close()
+    facts = [fact for entry in read_folder(tmp_path, "small") for fact in entry.record]
+    assert len({(fact.source, identity(fact)) for fact in facts}) == 6
+
+
+async def test_odd_request_lines_have_an_answer() -> None:
+    targets = [
+        b"*",
+        b"//",
+        b"/%00",
+        b"/%ff%fe",
+        b"/open/%2e%2e",
+        b"/open/../hik",
+        b"/open/a%2Fb",
+        b"http://[bad/",
+        b"x" * 7_000,
+    ]
+    targets += [
+        b"http://other/open/d",
+        b"/open/\xc3\xa9",
+        b"/open/d?%ff=%00",
+        b"/open/d#x",
+        b"/open/+",
+        b"/open/%2B",
+        b"?",
+    ]
+    async with running() as (rig, _):
+        for method in (b"POST", b"CONNECT", b"OPTIONS", b"BREW"):
+            for target in targets:
+                reader, writer = await asyncio.open_connection("127.0.0.1", rig.inbox.port)
+                writer.write(method + b" " + target + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
+                status, _ = await answer(reader)
+                assert status in {400, 404, 405, 422}, (method, target, status)
+                writer.close()
 
 
 async def test_nothing_is_answered_before_the_journal_confirms() -> None:

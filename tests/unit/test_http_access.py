@@ -203,14 +203,16 @@ def test_a_file_that_is_not_there_or_that_all_can_read(tmp_path: Path, caplog: p
 
 
 @pytest.mark.parametrize(
-    "target", ["/open?token=x", "/open?a=1&PassWord=x", "/open?api_key", "/open?X-Amz-Signature=1"]
+    "target", ["/open?token=x", "/open?a=1&PassWord=x", "/open?api_key", "/open?X-Amz-Signature=1", "/open?key=1"]
 )
 def test_secrets_in_an_address(target: str) -> None:
     access = Access(Secrets({}, POSTS[2:], "file"))
     with pytest.raises(Refusal, match="send it as Authorization") as told:
         access.check(Asked("POST", target, "open", "", "peer"), POSTS[2], NOW)
     assert told.value.status == 400
-    access.check(Asked("POST", "/open?channel=1&room=x", "open", "", "peer"), POSTS[2], NOW)
+    access.check(
+        Asked("POST", "/open?channel=1&room=x&passage=2&keyframe=3&authority=4", "open", "", "peer"), POSTS[2], NOW
+    )
 
 
 def test_bodies_of_answers() -> None:
