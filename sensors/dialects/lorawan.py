@@ -25,7 +25,7 @@ from flowmon.errors import Undecodable
 from flowmon.facts import Count, Fact
 from sensors.dialects import bodies
 from sensors.dialects.lorawan_bare import is_bare, of_bare
-from sensors.dialects.lorawan_envelopes import PAYLOAD_MAX, Uplink, is_of_network, of_network
+from sensors.dialects.lorawan_envelopes import PAYLOAD_MAX, SIMULATOR, Uplink, is_of_network, of_network
 from sensors.dialects.port import Message, Outgoing
 
 #: What every fact of an uplink says of itself, ready to be passed on to it.
@@ -121,7 +121,7 @@ def outgoing(fact: Fact, payload: bytes, port: int, *, venue: str, device: str) 
     inner["received_at"] = datetime.fromtimestamp(fact.at, UTC).isoformat()
     body: dict[str, object] = {"end_device_ids": {"device_id": device, "dev_eui": eui.upper()}, "uplink_message": inner}
     if fact.simulated:
-        body["simulated"] = True
+        body |= {"correlation_ids": [SIMULATOR], "simulated": True}
     return f"v3/{venue}@flowmon/devices/{device}/up", msgspec.json.encode(body), False
 
 

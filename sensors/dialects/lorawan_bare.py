@@ -31,10 +31,16 @@ _REPORTS_MAX = 1000
 
 def is_bare(body: Body) -> bool:
     """Whether a message looks like one of the forms: bytes under a known name, and `data` only beside a port."""
-    if "reports" in body or isinstance(body.get("input"), dict):
+    if isinstance(body.get("input"), dict) or _is_platform(body):
         return True
     has_port = any(name in body for name in _PORTS)
     return any(name in body for name in (*_HEX, *_BASE64, "payload", "bytes")) or ("data" in body and has_port)
+
+
+def _is_platform(body: Body) -> bool:
+    reports = body.get("reports")
+    has_values = isinstance(reports, list) and any(isinstance(item, dict) and "value" in item for item in reports)
+    return has_values or (reports == [] and "registrations" in body)
 
 
 def of_bare(body: Body, seen: float) -> list[Uplink]:

@@ -7,7 +7,8 @@ Pitfalls:
 * Empty fields are left out by The Things Stack and ChirpStack 4: no `f_cnt` means 0, no `f_port` an unknown port.
 * ChirpStack 3 spells the EUI in base64 in one of its formats. An EUI is told here in small hex digits.
 * `at` is when the network heard it; a device with a clock of its own says so in its payload.
-* The Things Stack says `simulated` for an uplink typed into its console: facts are marked then.
+* The Things Stack says `simulated` for an uplink typed into its console: never counted, so not kept. Only the
+  simulator's own uplinks, which name it among their correlation ids, become facts, marked simulated.
 * `uplink_normalized`, `location_solved`, joins and downlink reports are no uplinks: they say nothing.
 * `{"result": …}` is an uplink from the network's storage, told again long after: historical.
 """
@@ -19,10 +20,13 @@ from msgspec import Struct
 
 from flowmon.errors import Undecodable
 from sensors.dialects import bodies, hearing
+from sensors.dialects.port import Unwanted
 
 _EUI = re.compile(r"[0-9a-f]{16}")
 #: The longest payload LoRaWAN can carry.
 PAYLOAD_MAX = 242
+#: The correlation id of an uplink that our own simulator made.
+SIMULATOR = "flowmon:simulator"
 
 Body = dict[str, object]
 
@@ -72,6 +76,9 @@ def _things_stack(body: Body, seen: float, *, historical: bool = False) -> Uplin
         return None
     inner = bodies.table(body["uplink_message"], "uplink_message")
     ids = bodies.table(body.get("end_device_ids"), "end_device_ids")
+    simulated = body.get("simulated") is True or inner.get("simulated") is True
+    if simulated and SIMULATOR not in bodies.rows(body.get("correlation_ids", []), "correlation_ids"):
+        raise Unwanted("lorawan: an uplink typed into the network's console is not counted")
     received = inner.get("received_at", body.get("received_at"))
     return made(
         device=eui(ids["dev_eui"]) if "dev_eui" in ids else bodies.name(ids.get("device_id"), "device_id"),
@@ -79,7 +86,7 @@ def _things_stack(body: Body, seen: float, *, historical: bool = False) -> Uplin
         counter=inner.get("f_cnt", 0),
         payload=base64_bytes(inner.get("frm_payload", ""), "frm_payload"),
         at=seen if received is None else bodies.instant(received, "received_at"),
-        simulated=body.get("simulated") is True or inner.get("simulated") is True,
+        simulated=simulated,
         historical=historical,
     )
 

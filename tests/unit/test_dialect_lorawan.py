@@ -75,9 +75,18 @@ def test_an_eui_may_be_spelt_in_many_ways() -> None:
         assert one({"deviceInfo": {"devEui": spelling}, "data": "gkHe"}).device == EUI
 
 
-def test_an_uplink_from_the_console_is_simulated() -> None:
+@pytest.mark.parametrize("codec", CODECS)
+def test_an_uplink_typed_into_the_console_is_never_counted(codec: str) -> None:
     body = things_stack(bytes.fromhex("000000C8000001C8"), 1, 7) | {"simulated": True}
-    [fact] = CODECS["lorawan-terabee"].decode(message(body), "")
+    with pytest.raises(Unwanted, match="console"):
+        CODECS[codec].decode(message(body), "")
+
+
+def test_our_own_simulators_uplink_is_marked() -> None:
+    body = things_stack(bytes.fromhex("000000C8000001C8"), 1, 7)
+    [fact] = CODECS["lorawan-terabee"].decode(
+        message(body | {"simulated": True, "correlation_ids": ["flowmon:simulator"]}), ""
+    )
     assert fact.simulated
 
 
@@ -199,7 +208,10 @@ def test_reports_of_an_nb_iot_platform() -> None:
         ("IMEI:1", 1_777_730_400.0),
         ("IMEI:2", 1_777_730_400.0),
     ]
-    assert lorawan.uplinks(message({"reports": []})) == []
+    assert lorawan.uplinks(message({"reports": [], "registrations": [{"serialNumber": "IMEI:1"}]})) == []
+    for foreign in ({"reports": []}, {"reports": [{"title": "May"}]}, {"reports": 3}):
+        with pytest.raises(Undecodable):
+            lorawan.uplinks(message(foreign))
     with pytest.raises(Undecodable, match="more than"):
         lorawan.uplinks(message({"reports": [report] * 1001}))
 
