@@ -100,7 +100,7 @@ def test_openmqttgateway_settings_say_nothing() -> None:
 # Ruuvi Gateway
 
 
-@pytest.mark.parametrize("ts", [1653668027, "1653668027"])
+@pytest.mark.parametrize("ts", [1653668027, "1653668027", 1653668027000, "1653668027000"])
 def test_ruuvi_hears_a_beacon_when_the_gateway_did(ts: object) -> None:
     body = {"gw_mac": "C8:25:2D:8E:9C:2C", "rssi": -70, "aoa": [], "gwts": ts, "ts": ts, "data": ADVERT, "coords": ""}
     assert decode(ruuvi, RUUVI, body) == [heard("C8:25:2D:8E:9C:2C", at=1653668027.0)]

@@ -31,6 +31,19 @@ def test_passers_by_are_not_kept(found: str) -> None:
         decode(f"espresense/devices/{found}/salle-711", HEARD)
 
 
+@pytest.mark.parametrize("room", ["salle 711", "entrée", "Größe: 2", "$room", "+", "a" * 100])
+def test_a_room_may_have_any_name(room: str) -> None:
+    [fact] = decode(f"espresense/devices/iBeacon:426c-1-7/{room}", HEARD)
+    assert isinstance(fact, Sighting)
+    assert fact.receiver == fact.source == room
+
+
+def test_the_smoothed_signal_strength_keeps_its_fraction() -> None:
+    [fact] = decode("espresense/devices/iBeacon:426c-1-7/foyer", b'\xef\xbb\xbf{"rssi":-81.12,"rssi@1m":-59}')
+    assert isinstance(fact, Sighting)
+    assert fact.rssi_dbm == -81.12
+
+
 def test_status_and_telemetry() -> None:
     assert decode("espresense/rooms/foyer/status", b"offline") == [
         DeviceStatus(at=SEEN, seen=SEEN, source="foyer", health="offline")
@@ -51,6 +64,9 @@ def test_the_boards_own_settings_say_nothing() -> None:
         ("espresense/devices/iBeacon:1/foyer", b"{}"),
         ("espresense/devices/iBeacon:1/foyer", b'{"rssi":"-81"}'),
         ("espresense/devices/iBeacon:1/foyer", b'{"rssi":-8100}'),
+        ("espresense/devices/iBeacon:1/foyer", b'{"rssi":127}'),
+        ("espresense/devices/iBeacon:1/foyer", b'{"rssi":NaN}'),
+        ("espresense/devices/iBeacon:1/" + "a" * 101, HEARD),
         ("espresense/devices/iBeacon:1/foyer", b"[]"),
         ("espresense/devices/iBeacon:1/foyer", b""),
         ("espresense/devices/iBeacon:1", HEARD),
