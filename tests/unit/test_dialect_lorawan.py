@@ -209,7 +209,8 @@ def test_reports_of_an_nb_iot_platform() -> None:
         ("IMEI:2", 1_777_730_400.0),
     ]
     assert lorawan.uplinks(message({"reports": [], "registrations": [{"serialNumber": "IMEI:1"}]})) == []
-    for foreign in ({"reports": []}, {"reports": [{"title": "May"}]}, {"reports": 3}):
+    strangers: list[object] = [{"reports": []}, {"reports": [{"title": "May"}]}, {"reports": 3}]
+    for foreign in strangers:
         with pytest.raises(Undecodable):
             lorawan.uplinks(message(foreign))
     with pytest.raises(Undecodable, match="more than"):
