@@ -23,6 +23,7 @@ from flowmon.monitor.core import Monitor
 from flowmon.monitor.presence import Presences
 from flowmon.names import FACTS_TOPIC
 from flowmon.venue.model import Venue, fingerprint
+from sensors import scrub
 from streams.checkpoints import Seat, Seats
 from streams.outbox import Outbox
 
@@ -127,15 +128,16 @@ class Monitoring:
             record = wire.decode_record(event.value or b"")
         except Undecodable as error:
             seat.offset = message.offset
-            await self._refuse(seat.key, message.offset, error.reason)
+            await self._refuse(seat.key, message.offset, error.reason, event.value or b"")
         else:
             await self.apply(seat, message.partition, message.offset, record)
         seat.events.append(event)
 
-    async def _refuse(self, venue: str, offset: int, reason: str) -> None:
+    async def _refuse(self, venue: str, offset: int, reason: str, value: bytes) -> None:
         metrics.rejected("not a record")
         log.warning("%s: message %d of the journal is no record: %s", venue, offset, reason)
-        reject = Rejected(at=0.0, source="journal", topic=f"{FACTS_TOPIC}/{offset}", reason=reason)
+        topic, raw = f"{FACTS_TOPIC}/{offset}", scrub.raw(value)
+        reject = Rejected(at=0.0, source="journal", topic=topic, reason=reason, raw=raw)
         await self._journal.append_rejects(venue, [reject])
 
     async def checkpoint(self, seat: Seat[Monitor], partition: int) -> None:
