@@ -4,16 +4,18 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flowmon.errors import Undecodable
 from flowmon.facts import Fact
+from flowmon.wire import encode
 from sensors.dialects import DIALECTS
 from sensors.dialects.port import Family, Message, Outgoing
 from tests.fuzz import inputs
-from tests.fuzz.judge import Judge
+from tests.fuzz.judge import FACT_BYTES, Judge
 from tests.fuzz.mutation import mutated
-from tests.typical import DEVICE, TYPICAL
+from tests.typical import DEVICE, SEEN, TYPICAL
 
 
 @pytest.mark.parametrize("dialect", sorted(DIALECTS))
@@ -71,3 +73,31 @@ def test_what_escapes_a_dialect_is_a_finding_told_once(tmp_path: Path) -> None:
     [finding] = tally["findings"]
     assert (finding["what"], finding["times"]) == ("KeyError: b'xa'", 2)
     assert Path(finding["input"]).read_bytes().endswith(b"xa")
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from(sorted(DIALECTS)), st.data(), st.sampled_from(["", DEVICE, "Ü/:+#"]),
+    st.dictionaries(st.sampled_from(["content-type", "x-serial"]), st.text(max_size=30), max_size=3),
+)  # fmt: skip
+def test_no_change_of_a_typical_message_crashes_its_dialect(
+    dialect: str, data: st.DataObject, device: str, headers: dict[str, str]
+) -> None:
+    message = data.draw(st.sampled_from(TYPICAL[dialect]))
+    payload = message.payload
+    for _ in range(data.draw(st.integers(1, 3))):
+        payload = mutated(payload, data.draw(st.integers(0, 2**32)), [b"value", b"type"], _reverse) or payload
+    cut = data.draw(st.integers(0, len(payload)))
+    noise = data.draw(st.binary(max_size=3))
+    topic = data.draw(st.sampled_from([message.topic, message.topic + "/x", "", "/", "+/#", "\ud7ff/ /$x"]))
+    for body in (payload, payload[:cut] + noise + payload[cut:], payload[:cut]):
+        changed = Message(topic=topic, payload=body, seen=SEEN, headers=message.headers | headers)
+        try:
+            facts = DIALECTS[dialect].decode(changed, device)
+        except Undecodable:
+            continue
+        assert len(encode(facts)) <= FACT_BYTES * len(facts) + 2
+
+
+def _reverse(part: bytes) -> bytes:
+    return part[::-1]
