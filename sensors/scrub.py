@@ -24,12 +24,21 @@ _UUID = re.compile(rb"(?i)\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:-\d{1,
 _BARE_UUID = re.compile(rb"(?i)(?<![0-9a-z])[0-9a-f]{32}(?![0-9a-z])")
 _MAC = re.compile(rb"(?i)(?<![0-9a-f])[0-9a-f]{2}([:-])(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}(?![0-9a-f])")
 _BARE_MAC = re.compile(rb"(?i)(?<![0-9a-z])(?=[0-9a-f]*[a-f])[0-9a-f]{12}(?![0-9a-z])")
+#: Fields in which a counter or gateway names itself; "mac", "id" and the like may be a visitor's telephone.
+_OWN = re.compile(
+    rb'(?i)(?:"(?:serial(?:[_-]?number)?|device_(?:sn|mac)|gw_mac|dev_?eui)"\s*:\s*"|<macAddress>)([0-9a-f:.-]{12,23})["<]'
+)
 _ADDRESS = re.compile(r"(?i)([a-z]+:)?[0-9a-f]{2}([:-]?)[0-9a-f]{2}(?:\2[0-9a-f]{2}){4}")
 _NAMED = re.compile(rb"(?i)\b(name:)[^\s/\"']+")
 
 
 def scrub(data: bytes, keep: frozenset[bytes] = frozenset()) -> bytes:
-    """The bytes with secrets, addresses and names replaced by `***`. keep: addresses (`bare`) that may stay."""
+    """The bytes with secrets, addresses and names replaced by `***`.
+
+    What stays: addresses in `keep` (as `bare` spells them), and the serial a device tells of itself, without which
+    a reject could not be read again. A message that gives a telephone's address as its own serial is not expected.
+    """
+    keep = keep.union(map(bare, _OWN.findall(data)))
     data = _FIELD.sub(rb'\1"***"', data)
     data = _FORM.sub(rb"\1***", data)
     data = _HEADER.sub(rb"\1***", data)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from flowmon.__main__ import main
 from flowmon.clock import Clock
@@ -36,7 +37,11 @@ ROUTED = Venue(
     counters={"door": Counter(portal="gate", towards="hall", device=MAC)},
     receivers={"ble-hall": Receiver(zone="hall", at=(5.0, 5.0))},
     queues={"tickets": Queue(zone="hall", desks=2, device="q-1")},
-    routes=[Route(topic="xovis/+/logics", dialect="xovis"), Route(topic="gw/#", dialect="minew", device="ble-hall")],
+    routes=[
+        Route(topic="xovis/+/logics", dialect="xovis"),
+        Route(topic="gw/#", dialect="minew", device="ble-hall"),
+        Route(topic="free/minew", dialect="minew"),
+    ],
 )
 ROUTE = '[[routes]]\ntopic = "xovis/+/logics"\ndialect = "xovis"\n'
 
@@ -76,14 +81,21 @@ def test_what_is_older_than_an_hour_is_historical() -> None:
     assert [fact.historical for fact in retry(told, SEEN + 3601).facts] == [True]
 
 
-def test_an_unknown_device_is_masked_and_not_made_up() -> None:
-    told = reject("xovis/door/logics", XOVIS.replace(MAC.encode(), b"80:1F:12:00:00:02"))
-    assert b"***" in base64.b64decode(told.raw)
-    assert "masked" in retry(told).reason
+def test_a_masked_device_is_not_made_up() -> None:
+    body = b'[{"timestamp":"2026-05-02T14:01:00Z","type":"Gateway","mac":"AC233F000001"}]'
+    told = reject("elsewhere/minew", body)
+    assert b"AC233F" not in base64.b64decode(told.raw)
+    again = structs.replace(told, topic="free/minew")
+    assert "masked" in retry(again).reason
     nameless = XOVIS.replace(b'"serial_number":"80:1F:12:00:00:01",', b"")
     told = reject("xovis/80:1F:12:00:00:02/logics", nameless)
     assert told.topic == "xovis/***/logics"
     assert retry(told).facts == []
+
+
+def test_a_counter_that_no_venue_file_knew_is_read_all_the_same() -> None:
+    told = reject("xovis/door/logics", XOVIS.replace(MAC.encode(), b"80:1F:12:00:00:02"))
+    assert [fact.source for fact in retry(told).facts] == ["80:1F:12:00:00:02"]
 
 
 def test_a_masked_value_is_told_as_a_possible_cause() -> None:

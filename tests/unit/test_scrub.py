@@ -70,3 +70,11 @@ def test_a_reject_names_its_device_and_what_http_said() -> None:
     other = rejects.keep("small", message, Origin("small", "theengs", "AA:BB:CC:00:11:22"), "no", simulated=False)
     assert other is not None
     assert other.device == "***"
+
+
+def test_a_device_keeps_its_own_serial_and_telephones_do_not() -> None:
+    data = b'{"serial_number":"80:1F:12:00:00:01","seen":[{"mac":"AA:BB:CC:00:11:22"},{"id":"aabbcc001122"}]}'
+    clean = b'{"serial_number":"80:1F:12:00:00:01","seen":[{"mac":"***"},{"id":"***"}]}'
+    assert scrub.scrub(data) == clean
+    assert scrub.scrub(b"<macAddress>84:9a:40:00:00:01</macAddress>") == b"<macAddress>84:9a:40:00:00:01</macAddress>"
+    assert scrub.scrub(b'{"serial":"geheim","password":"80:1F:12:00:00:01"}') == b'{"serial":"geheim","password":"***"}'
