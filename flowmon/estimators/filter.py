@@ -1,0 +1,408 @@
+"""People in coupled places from imperfect door counters, beacons, flows and rare truths: an augmented Kalman filter.
+
+Theory of operation
+    State x = [ n people per place (R) | g log gain per door-direction (D) | ln φ share of people with a beacon |
+                d beacons beyond that share per place (R) ].
+
+    Counters. A direction that counted c saw k = e^g c people: n += A k, F_ng = A diag(k), and the gains are part of
+    the state, so that a drift which any truth reveals corrects the doors that made it. Q_n = A diag(w e^2g c) Aᵀ,
+    w: people come in parties, miss and double together. Only differences of gains make people out of nothing, and
+    only nights and recounts show them; gains are kept for weeks (random walk of 0.1 % per √h).
+
+    Beacons. b = φ n + d + noise. Who carries a beacon was drawn once and walks with the others, so the deviation d is
+    carried along by the crossings, d += A diag(k / n_origin) d, and is drawn anew only as people enter and choose
+    ways: Q_d = A diag(o φ (1 - φ) k) Aᵀ, o: one beacon in a party stands for all of it. Treated as white noise a
+    few hundred readings an hour of the same forty beacons would seem to know everything.
+
+    Truths. A recount, a sensor that sees a whole place, the empty building at night: n = z, which moves every place
+    and gain that the evidence ties to it. Innovations beyond 4 σ widen the filter instead of bending the gains.
+
+    Windows. A counter that reports a minute at a time tells late: what it has probably seen since its last report,
+    rate · age, is added to what is shown with Poisson variance, and is never part of the state.
+
+    Doubt. The gain of a direction that is silent (taken at its usual rate) or lies is freed (sd 0.5): beacons tell
+    what really goes through. Once it can be believed again the old gain is taken back.
+
+    Below zero. n < 0 by more than one σ is evidence: pseudo-measurement n = 0 with its own variance, through the whole
+    covariance, so that doors and neighbours give back what they took. What is shown is cut at zero.
+
+    Calibration. The standard deviations are scaled by what nights and recounts found: s² = mean of z²/S with the weight
+    of twelve truths on 1, between 0.7 and 2.5; one scale for places and one for their sum, whose errors differ.
+
+    Not used: departures as evidence of people (Little). People who only walk through make rooms look full; it was
+    tried and biased the sum by a tenth.
+
+Assumptions: near-linear over a minute; places are not holding pens. Failure mode: two doors of one place that lie in
+the same way look like people; only a truth in that place shows it. Below `BEACONS_MIN` beacons radio is not used.
+
+Source: Kalman filter with augmented gains (Sohn et al. on building counts; PreCount, Mohottige et al.);
+covariance form, symmetrised at each step.
+"""
+
+import math
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+STEP_S = 60.0  # how often evidence other than crossings is taken in
+GAIN, GAIN_SD = 0.05, 0.05  # a counter misses a little more than it doubles
+GAIN_WALK = 0.001  # per square root of an hour
+SHARE, SHARE_SD, SHARE_SD_LEAST = 0.15, 0.7, 0.3
+SHARE_PRIOR = 200.0  # people looked at that weigh as much as the guess
+SHARE_S = 5 * 3600.0  # the ratio of beacons to people is an average over these
+MISS = 0.13  # w: variance of people per counted person, parties included
+PARTY = 1.8  # o: people per independent choice
+RADIO_SD, RADIO_SHARE = 0.5, 0.1  # beacons placed wrongly
+BEACONS_MIN = 8.0
+GATE = 4.0
+RATE_S = 900.0
+DOUBT_SD = 0.5
+SCALE_WEIGHT, SCALE_LEAST, SCALE_MOST = 12.0, 0.7, 2.5
+SUM_USUAL = 1.4  # all doors to the outside err together in a crowd
+TRUTH_LASTS = 30.0  # truths after which half of what they said of the scale is forgotten
+NIGHT_SD = 1.5
+
+
+class Scale(Struct, frozen=True):
+    """What truths said of our standard deviations: `truths` of them found z²/S of `surprise` in all.
+
+    usual: what z²/S is before any truth."""
+
+    usual: float = 1.0
+    truths: float = 0.0
+    surprise: float = 0.0
+
+    def told(self, surprise: float) -> "Scale":
+        """After one truth more; no single one says more than 4 σ."""
+        keep = 0.5 ** (1.0 / TRUTH_LASTS)
+        return Scale(self.usual, keep * self.truths + 1.0, keep * self.surprise + min(surprise, GATE**2))
+
+    @property
+    def factor(self) -> float:
+        """What to multiply a standard deviation by."""
+        square = (SCALE_WEIGHT * self.usual + self.surprise) / (SCALE_WEIGHT + self.truths)
+        return min(SCALE_MOST, max(SCALE_LEAST, math.sqrt(square)))
+
+
+class CrowdState(Struct):
+    """All a `Crowd` remembers. mean (N,) and covariance (N, N) as float64 bytes; the rest per direction, (D,).
+
+    corrected: people that truths and evidence brought in or took out since the start (what `outside` gave).
+    lived: how much of the averaging time of `rate` has passed (0..1).
+    told, looked: seconds of crossings learned, and when beacons were last heard. carriers, people: the two sums of φ.
+    frozen: direction -> (gain, variance) as they were before it was doubted. silent: directions.
+    waiting: counted and not yet in the covariance, over `waited` seconds.
+    scale: of places; scale_of_sum: of all people together.
+    """
+
+    mean: bytes
+    covariance: bytes
+    rate: list[float]
+    age: list[float]
+    waiting: list[float]
+    waited: float = 0.0
+    corrected: float = 0.0
+    lived: float = 0.0
+    told: float = 0.0
+    looked: float = 0.0
+    carriers: float = 0.0
+    people: float = 0.0
+    frozen: dict[int, tuple[float, float]] = {}
+    silent: list[int] = []
+    scale: Scale = Scale()
+    scale_of_sum: Scale = Scale(SUM_USUAL)
+
+
+class Crowd:
+    """People in R places, coupled by D door-directions.
+
+    incidence: (R, D) of -1, 0, +1 or fractions where several counters share a door: what one crossing does to a place.
+    period: (D,) seconds between reports of a direction, 0 for one that tells at once.
+    spread: (R,) standard deviation of people in a place that nobody has told about.
+
+    >>> room = np.array([[1.0, -1.0]])  # one door: forward in, backward out
+    >>> crowd = Crowd(room)
+    >>> crowd.learn(np.array([20.0, 0.0]), 10.0)
+    >>> people, sd = crowd.estimate()
+    >>> round(float(people[0]), 1), bool(sd[0] > 0.5)
+    (21.0, True)
+    >>> crowd.anchor([0], 20.0, 0.5)
+    >>> round(float(crowd.estimate()[0][0]), 1)
+    20.1
+    """
+
+    def __init__(
+        self,
+        incidence: Array,
+        *,
+        period: Array | None = None,
+        spread: Array | None = None,
+    ) -> None:
+        self._a = np.asarray(incidence, dtype=np.float64)
+        places, doors = self._a.shape
+        self._n, self._g = slice(0, places), slice(places, places + doors)
+        self._share = places + doors
+        self._d = slice(self._share + 1, self._share + 1 + places)
+        self._places = np.arange(places)
+        self._period = np.zeros(doors) if period is None else np.asarray(period, dtype=np.float64)
+        self._origin = np.where((self._a < 0).any(axis=0), np.argmin(self._a, axis=0), -1)
+        size = self._share + 1 + places
+        self._x, variance = np.zeros(size), np.zeros(size)
+        self._x[self._g], variance[self._g] = GAIN, GAIN_SD**2
+        self._x[self._share], variance[self._share] = math.log(SHARE), SHARE_SD**2
+        if spread is not None:
+            variance[self._n] = np.asarray(spread) ** 2
+        self._p = np.diag(variance)
+        self._rate, self._age, self._waiting = np.zeros(doors), np.zeros(doors), np.zeros(doors)
+        self._waited = self._corrected = self._lived = 0.0
+        self._told = self._looked = self._carriers = self._people = 0.0
+        self._scale, self._scale_of_sum = Scale(), Scale(SUM_USUAL)
+        self._frozen: dict[int, tuple[float, float]] = {}
+        self._silent: list[int] = []
+
+    # Evidence.
+
+    def learn(self, crossings: Array, seconds: float, reported: NDArray[np.bool_] | None = None) -> None:
+        """People counted per direction (D,) over the last `seconds`; reported: directions whose window just ended.
+
+        What is not finite or negative is not learned.
+        """
+        if not (np.isfinite(crossings).all() and (crossings >= 0).all() and math.isfinite(seconds)) or seconds < 0:
+            return
+        if self._silent:
+            crossings = crossings.astype(np.float64)
+            crossings[self._silent] = self._usual()[self._silent] * seconds
+        if seconds:
+            keep = math.exp(-seconds / RATE_S)
+            self._rate = keep * self._rate + (1.0 - keep) / seconds * crossings
+            self._lived = keep * self._lived + 1.0 - keep
+        self._age += seconds
+        self._told += seconds
+        self._age[(crossings > 0) if reported is None else reported | (crossings > 0)] = 0.0
+        self._waiting = self._waiting + crossings
+        self._waited += seconds
+        if self._waited >= STEP_S:
+            self._advance()
+            self._below_zero()
+
+    def hear(self, beacons: Array) -> None:
+        """Beacons believed in each place now, (R,). Fewer than eight in all say nothing."""
+        if not np.isfinite(beacons).all() or beacons.sum() < BEACONS_MIN:
+            return
+        self._advance()
+        pending, uncertain = self._pending()
+        people = np.maximum(self._x[self._n] + pending, 0.0)
+        share = self._ratio(float(beacons.sum()), float(people.sum()))
+        design = self._design()
+        design[self._places, self._places] = share
+        design[:, self._share] = share * people
+        design[self._places, self._places + self._d.start] = 1.0
+        noise = np.diag(RADIO_SD**2 + RADIO_SHARE * beacons) + share**2 * uncertain
+        self._update(design, beacons - share * people - self._x[self._d], noise)
+        self._below_zero()
+
+    def anchor(self, places: list[int], people: float, sd: float) -> None:
+        """Together there are `people` ± `sd` in `places`: everything that is tied to them moves too."""
+        if not (math.isfinite(people) and math.isfinite(sd)) or people < 0 or sd <= 0:
+            return
+        self._advance()
+        pending, uncertain = self._pending()
+        design = self._design(1)
+        design[0, places] = 1.0
+        noise = sd * sd + float(uncertain[np.ix_(places, places)].sum())
+        error = people - float((self._x[self._n] + pending)[places].sum())
+        surprise = error**2 / (float((design @ self._p @ design.T)[0, 0]) + noise)
+        if len(places) == 1:
+            self._scale = self._scale.told(surprise)
+        else:
+            self._scale_of_sum = self._scale_of_sum.told(surprise)
+        self._update(design, np.array([error]), np.array([[noise]]), gate=True)
+
+    def empty(self) -> None:
+        """Everybody has left: a truth for each place, then nobody is anywhere with certainty. Gains stay."""
+        self._advance()
+        total = float(self._x[self._n].sum())
+        inside = self._p[self._n, self._n]
+        self._scale_of_sum = self._scale_of_sum.told(total**2 / (float(inside.sum()) + NIGHT_SD**2))
+        each = self._x[self._n] ** 2 / (np.diag(inside) + NIGHT_SD**2)
+        self._scale = self._scale.told(float(np.minimum(each, GATE**2).mean()))
+        design = self._design()
+        design[self._places, self._places] = 1.0
+        self._update(design, -self._x[self._n], np.eye(len(self._places)) * NIGHT_SD**2, gate=True)
+        for part in (self._n, self._d):
+            self._x[part] = 0.0
+            self._p[part, :] = self._p[:, part] = 0.0
+        self._rate[:] = self._age[:] = self._lived = 0.0
+        self._corrected = 0.0
+
+    def doubt(self, silent: set[int], lying: set[int]) -> None:
+        """Directions that do not see, and such that miscount by an unknown share; all others are as they were before.
+
+        A silent direction is taken at its usual rate, a lying one as it counts; the gains of both are free.
+        """
+        doubted = silent | lying
+        for door in sorted(doubted - self._frozen.keys()):
+            self._advance()
+            place = self._g.start + door
+            self._frozen[door] = (float(self._x[place]), float(self._p[place, place]))
+            self._loosen(place, self._frozen[door][1] + DOUBT_SD**2)
+        for door in sorted(self._frozen.keys() - doubted):
+            self._advance()
+            place = self._g.start + door
+            self._x[place], variance = self._frozen.pop(door)
+            self._loosen(place, variance)
+        self._silent = sorted(silent)
+
+    # Answers.
+
+    def estimate(self) -> tuple[Array, Array]:
+        """People and standard deviation per place, (R,): people may be below zero, which is shown as zero."""
+        pending, uncertain = self._pending()
+        counted = self._a @ (np.exp(self._x[self._g]) * self._waiting)
+        variance = np.diag(self._p)[self._n] + np.diag(uncertain) + self._noise(self._waiting)
+        return self._x[self._n] + pending + counted, self._scale.factor * np.sqrt(np.maximum(variance, 0.0))
+
+    def total(self) -> tuple[float, float]:
+        """People in all places together, and the standard deviation of that."""
+        people, _ = self.estimate()
+        _, uncertain = self._pending()
+        inside = float(self._p[self._n, self._n].sum() + uncertain.sum())
+        return float(people.sum()), self._scale_of_sum.factor * math.sqrt(max(inside, 0.0))
+
+    def gains(self) -> tuple[Array, Array]:
+        """People per counted person for each direction, and the relative sd of that, (D,)."""
+        return np.exp(self._x[self._g]), np.sqrt(np.maximum(np.diag(self._p)[self._g], 0.0))
+
+    @property
+    def share(self) -> float:
+        """People who carry a beacon, 0..1."""
+        return min(1.0, math.exp(self._x[self._share]))
+
+    @property
+    def state(self) -> CrowdState:
+        """A plain copy of everything remembered."""
+        return CrowdState(
+            mean=self._x.tobytes(),
+            covariance=self._p.tobytes(),
+            rate=self._rate.tolist(),
+            age=self._age.tolist(),
+            waiting=self._waiting.tolist(),
+            waited=self._waited,
+            corrected=self._corrected,
+            lived=self._lived,
+            told=self._told,
+            looked=self._looked,
+            carriers=self._carriers,
+            people=self._people,
+            frozen=dict(self._frozen),
+            silent=list(self._silent),
+            scale=self._scale,
+            scale_of_sum=self._scale_of_sum,
+        )
+
+    @state.setter
+    def state(self, state: CrowdState) -> None:
+        self._x = np.frombuffer(state.mean).copy()
+        self._p = np.frombuffer(state.covariance).reshape(self._p.shape).copy()
+        self._rate, self._age = np.array(state.rate), np.array(state.age)
+        self._waiting, self._waited, self._lived = np.array(state.waiting), state.waited, state.lived
+        self._corrected, self._told, self._looked = state.corrected, state.told, state.looked
+        self._carriers, self._people = state.carriers, state.people
+        self._frozen, self._silent = dict(state.frozen), list(state.silent)
+        self._scale, self._scale_of_sum = state.scale, state.scale_of_sum
+
+    # The filter.
+
+    def _advance(self) -> None:
+        """Move the covariance over everything that waited; the mean moves with it."""
+        counts, seconds = self._waiting, self._waited
+        if seconds <= 0 and not counts.any():
+            return
+        moved = np.exp(self._x[self._g]) * counts
+        share = math.exp(self._x[self._share])
+        carried, flow = self._carried(moved), self._a * moved
+        self._x[self._n] += self._a @ moved
+        self._x[self._d] = carried @ self._x[self._d]
+        p = self._p
+        p[self._n, :] += flow @ p[self._g, :]
+        p[:, self._n] += p[:, self._g] @ flow.T
+        p[self._d, :] = carried @ p[self._d, :]
+        p[:, self._d] = p[:, self._d] @ carried.T
+        p[self._n, self._n] += (self._a * (MISS * np.exp(self._x[self._g]) * moved)) @ self._a.T
+        p[self._d, self._d] += (self._a * (PARTY * share * (1.0 - min(share, 1.0)) * moved)) @ self._a.T
+        hours = seconds / 3600.0
+        walk = np.arange(self._g.start, self._g.stop)
+        p[walk, walk] += GAIN_WALK**2 * hours
+        self._waiting, self._waited = np.zeros_like(counts), 0.0
+
+    def _ratio(self, beacons: float, people: float) -> float:
+        """The share of people with a beacon, after one more look at all of them; its variance is set by how many."""
+        keep = math.exp(-max(self._told - self._looked, 0.0) / SHARE_S)
+        self._looked = self._told
+        self._carriers = keep * self._carriers + beacons
+        self._people = keep * self._people + people
+        share = (self._carriers + SHARE * SHARE_PRIOR) / (self._people + SHARE_PRIOR)
+        self._x[self._share] = math.log(share)
+        self._p[self._share, self._share] = SHARE_SD_LEAST**2 + SHARE_SD**2 / (1.0 + self._people / SHARE_PRIOR)
+        return share
+
+    def _carried(self, moved: Array) -> Array:
+        """(R, R): where the beacon deviation of each place went with the people who crossed."""
+        carried = np.eye(len(self._places))
+        for door in np.flatnonzero(moved).tolist():
+            origin = self._origin[door]
+            if origin >= 0:
+                people = max(float(self._x[origin]), 1.0, float(moved[door]))
+                carried[:, origin] += self._a[:, door] * (moved[door] / people)
+        return np.maximum(carried, 0.0)
+
+    def _pending(self) -> tuple[Array, Array]:
+        """People that counters with windows have probably seen since their last report, (R,), and covariance (R, R)."""
+        probable = self._usual() * np.minimum(self._age, self._period)
+        return self._a @ probable, (self._a * (PARTY * probable)) @ self._a.T
+
+    def _usual(self) -> Array:
+        """People a second through each direction lately, (D,); the average begins at the first second it knows of."""
+        return self._rate / max(self._lived, 1e-9)
+
+    def _noise(self, counts: Array) -> Array:
+        variance: Array = (self._a**2) @ (MISS * counts)
+        return variance
+
+    def _below_zero(self) -> None:
+        """All places at once, so that the order in which they are listed means nothing."""
+        pending, uncertain = self._pending()
+        people = self._x[self._n] + pending
+        variance = np.maximum(np.diag(self._p)[self._n] + np.diag(uncertain), 1e-6)
+        negative = np.flatnonzero((people < -1.0) & (people**2 > variance))
+        if len(negative):
+            design = self._design(len(negative))
+            design[np.arange(len(negative)), negative] = 1.0
+            self._update(design, -people[negative], np.diag(variance[negative]))
+
+    def _design(self, rows: int | None = None) -> Array:
+        return np.zeros((len(self._places) if rows is None else rows, len(self._x)))
+
+    def _update(self, design: Array, error: Array, noise: Array, *, gate: bool = False) -> None:
+        """One measurement. With `gate`, one beyond 4 σ is taken with as much more noise as brings it to 4 σ."""
+        across = self._p @ design.T
+        spread = design @ across + noise
+        if gate:
+            excess = float(error @ np.linalg.solve(spread, error)) / len(error) / GATE**2
+            if excess > 1.0:
+                spread = spread * excess
+        weight = np.linalg.solve(spread, across.T).T
+        weight[self._share] = 0.0
+        before = self._x[self._n].sum()
+        self._x += weight @ error
+        crossed = weight @ across.T
+        self._p += weight @ spread @ weight.T - crossed - crossed.T
+        self._p = (self._p + self._p.T) / 2
+        self._corrected += float(self._x[self._n].sum() - before)
+
+    def _loosen(self, place: int, variance: float) -> None:
+        self._p[place, :] = self._p[:, place] = 0.0
+        self._p[place, place] = variance
