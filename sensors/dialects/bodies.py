@@ -18,6 +18,7 @@ _BOM = b"\xef\xbb\xbf"
 NAME_MAX = 100
 TEXT_MAX = 200
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_BETWEEN = re.compile(r"[^a-z0-9]+")
 _MAC = re.compile(r"[0-9a-fA-F]{12}")
 #: JSON numbers are exact up to here in every language that may read them again.
 INTEGER_MAX = 2**53
@@ -101,7 +102,7 @@ def mac(text: str) -> str:
 
 def slug(text: str) -> str:
     """A name spelt as an id of a venue file ("Salle 711" -> "salle-711"); "" when no letter or digit is left."""
-    return re.sub(r"[^a-z0-9]+", "-", text[:NAME_MAX].lower()).strip("-")
+    return _BETWEEN.sub("-", text[:NAME_MAX].lower()).strip("-")
 
 
 def fits(text: str, most: int = TEXT_MAX) -> bool:
