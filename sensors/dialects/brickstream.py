@@ -19,6 +19,7 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from xml.etree.ElementTree import Element
 from xml.sax.saxutils import quoteattr
 
 from flowmon.errors import Undecodable
@@ -46,36 +47,36 @@ def decode(message: Message, device: str) -> list[Fact]:
     if not text.startswith(b"<"):
         raise Undecodable("brickstream: not XML")
     metrics = markup.tree(text, "Metrics")
-    properties = next(iter(metrics.all("Properties")), markup.Element("Properties"))
-    named = metrics.attributes.get("DeviceId") or properties.said("MacAddress") or properties.said("SerialNumber")
-    told: dict[str, Any] = {"seen": message.seen, "simulated": metrics.attributes.get("Simulated") == "1"}
+    found = metrics.find("Properties")
+    properties = Element("Properties") if found is None else found
+    named = metrics.get("DeviceId") or markup.said(properties, "MacAddress") or markup.said(properties, "SerialNumber")
+    told: dict[str, Any] = {"seen": message.seen, "simulated": metrics.get("Simulated") == "1"}
     facts: list[Fact] = []
-    reports = [report for data in metrics.all("ReportData") for report in data.all("Report")]
-    if not metrics.all("ReportData"):
+    if metrics.find("ReportData") is None:
         raise Undecodable("brickstream: no ReportData; set the device to send batch data")
-    for report in reports:
-        for item in report.all("Object"):
-            source = item.attributes.get("DeviceId") or named or device
+    for report in metrics.iterfind("ReportData/Report"):
+        for item in report.iterfind("Object"):
+            source = item.get("DeviceId") or named or device
             if not source:
                 raise Undecodable("brickstream: no DeviceId; set one in the device, or name the device on its route")
             told["source"] = bodies.name(bodies.mac(source), "DeviceId")
-            line = bodies.name(item.attributes.get("Id") or "0", "Object Id")
-            for count in item.all("Count"):
-                facts += _window(count, report.attributes.get("Date", ""), properties, told | {"line": line})
+            line = bodies.name(item.get("Id") or "0", "Object Id")
+            for count in item.iterfind("Count"):
+                facts += _window(count, report.get("Date", ""), properties, told | {"line": line})
     return facts
 
 
-def _window(count: markup.Element, date: str, properties: markup.Element, told: dict[str, Any]) -> Iterator[Fact]:
-    start, end = _span(count.attributes, date, properties)
-    status = bodies.digits(count.attributes.get("Status", "0"), "Status")
+def _window(count: Element, date: str, properties: Element, told: dict[str, Any]) -> Iterator[Fact]:
+    start, end = _span(count.attrib, date, properties)
+    status = bodies.digits(count.get("Status", "0"), "Status")
     yield Count(
         at=end,
         counter=told["source"],
         kind="window",
         start=start,
         end=end,
-        forward=bodies.digits(count.attributes.get("Enters"), "Enters"),
-        backward=bodies.digits(count.attributes.get("Exits"), "Exits"),
+        forward=bodies.digits(count.get("Enters"), "Enters"),
+        backward=bodies.digits(count.get("Exits"), "Exits"),
         complete=0.0 if status else 1.0,
         **told,
     )
@@ -85,16 +86,18 @@ def _window(count: markup.Element, date: str, properties: markup.Element, told: 
         yield DeviceStatus(at=end, health="fault", reason=reason, **beside)
 
 
-def _span(count: dict[str, str], date: str, properties: markup.Element) -> tuple[float, float]:
+def _span(count: dict[str, str], date: str, properties: Element) -> tuple[float, float]:
     """Start and end of a window, seconds UTC."""
     begin, finish = _clock(count.get("StartTime", ""), "StartTime"), _clock(count.get("EndTime", ""), "EndTime")
     length = (finish - begin) % _DAY_S or _DAY_S
     if unix := bodies.digits(count.get("UnixStartTime", "0"), "UnixStartTime"):
         start = bodies.seconds(unix, "UnixStartTime")
         return start, start + length
-    if not properties.said("Timezone"):
+    if not markup.said(properties, "Timezone"):
         raise Undecodable("brickstream: a local time without Timezone; set the device to XML version 2 or later")
-    offset = _hours(properties.said("Timezone"), "Timezone") + _hours(properties.said("DST") or "0", "DST")
+    offset = _hours(markup.said(properties, "Timezone"), "Timezone") + _hours(
+        markup.said(properties, "DST") or "0", "DST"
+    )
     try:
         midnight = datetime.strptime(date, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()
     except ValueError:

@@ -57,8 +57,8 @@ _FAULTS = {
 _DEPTH_MAX = 32
 _VALUES_MAX = 2_000
 
-#: Path of local names below the root, in small letters -> its texts.
-Values = dict[str, list[str]]
+#: Path of local names below the root, in small letters -> its text, or None where it stands there more than once.
+Values = dict[str, str | None]
 
 
 def decode(message: Message, device: str) -> list[Fact]:
@@ -126,15 +126,14 @@ def _sniffed(text: bytes) -> Iterator[bytes]:
 
 def _xml(alert: bytes) -> Values:
     values: Values = {}
-
-    def walk(element: markup.Element, path: str) -> None:
-        for child in element.children:
-            place = path + child.name.lower()
-            values.setdefault(place, []).append(child.text)
-            if child.children:
-                walk(child, f"{place}/")
-
-    walk(markup.tree(alert, _ROOT, _VALUES_MAX), "")
+    waiting = [("", markup.tree(alert, _ROOT, _VALUES_MAX))]
+    while waiting:
+        path, element = waiting.pop()
+        for child in element:
+            place = path + child.tag.lower()
+            values[place] = None if place in values else child.text or ""
+            if len(child):
+                waiting.append((f"{place}/", child))
     return values
 
 
@@ -146,51 +145,53 @@ def _flatten(told: dict[str, object], path: str, values: Values, depth: int) -> 
         if isinstance(value, dict):
             _flatten(value, place, values, depth + 1)
         elif isinstance(value, bool):
-            values.setdefault(place, []).append(str(value).lower())
+            values[place] = str(value).lower()
         elif isinstance(value, str | int):
-            values.setdefault(place, []).append(str(value) if isinstance(value, str) else bodies.name(value, place))
+            values[place] = value if isinstance(value, str) else bodies.name(value, place)
 
 
 def _one(values: Values, path: str) -> str | None:
-    found = values.get(path.lower(), [])
-    if len(found) > 1:
-        raise Undecodable(f"hikvision: {path} stands there {len(found)} times")
-    return found[0].strip() if found else None
+    """The text at a path in small letters; None where there is none. Raises Undecodable for several."""
+    if path not in values:
+        return None
+    if (text := values[path]) is None:
+        raise Undecodable(f"hikvision: {path} stands there more than once")
+    return text.strip()
 
 
 def _facts(values: Values, device: str, seen: float) -> Iterator[Fact]:
-    named = bodies.mac(_one(values, "macAddress") or "") or device
+    named = bodies.mac(_one(values, "macaddress") or "") or device
     if not named:
         raise Undecodable("hikvision: no macAddress; name the device on its route")
     told: dict[str, Any] = {"source": bodies.name(named, "macAddress"), "seen": seen}
     told["simulated"] = _one(values, "simulated") == "true"
-    kind = (_one(values, "eventType") or "").lower()
+    kind = (_one(values, "eventtype") or "").lower()
     if kind == "peoplecounting":
         yield _count(values, told)
     elif fault := _FAULTS.get(kind):
-        active = _one(values, "eventState") == "active"
-        at = _time(_one(values, "dateTime"), "dateTime", seen)
+        active = _one(values, "eventstate") == "active"
+        at = _time(_one(values, "datetime"), "dateTime", seen)
         yield DeviceStatus(at=at, health="fault" if active else "online", reason=fault if active else "", **told)
     else:
         raise Unwanted("hikvision: an event of another type than PeopleCounting")
 
 
 def _count(values: Values, told: dict[str, Any]) -> Count:
-    flags = (_one(values, path) for path in ("isDataRetransmission", "peopleCounting/isDataRetransmission"))
+    flags = (_one(values, path) for path in ("isdataretransmission", "peoplecounting/isdataretransmission"))
     told |= {
         "counter": told["source"],
-        "line": bodies.name(_one(values, "channelID") or "1", "channelID"),
-        "forward": bodies.digits(_one(values, "peopleCounting/enter"), "enter"),
-        "backward": bodies.digits(_one(values, "peopleCounting/exit"), "exit"),
+        "line": bodies.name(_one(values, "channelid") or "1", "channelID"),
+        "forward": bodies.digits(_one(values, "peoplecounting/enter"), "enter"),
+        "backward": bodies.digits(_one(values, "peoplecounting/exit"), "exit"),
         "historical": "true" in flags,
     }
-    method = _one(values, "peopleCounting/statisticalMethods")
+    method = _one(values, "peoplecounting/statisticalmethods")
     if method == "realTime":
-        when = _one(values, "peopleCounting/RealTime/time") or _one(values, "dateTime")
+        when = _one(values, "peoplecounting/realtime/time") or _one(values, "datetime")
         return Count(at=_time(when, "time", told["seen"]), kind="cumulative", **told)
     if method in {"timeRange", "signalTrigger"}:
-        start = _time(_one(values, "peopleCounting/TimeRange/startTime"), "startTime")
-        end = _time(_one(values, "peopleCounting/TimeRange/endTime"), "endTime")
+        start = _time(_one(values, "peoplecounting/timerange/starttime"), "startTime")
+        end = _time(_one(values, "peoplecounting/timerange/endtime"), "endTime")
         if start > end:
             raise Undecodable("hikvision: a window needs startTime before endTime")
         return Count(at=end, kind="window", start=start, end=end, **told)
