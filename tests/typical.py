@@ -1,5 +1,6 @@
 """Messages as devices of each family send them, made up from the formats: what the fuzzer starts from and what the
 bench of decoding times. One dialect may have several; the first is the most usual one.
+Long, because it has a message of every family and nothing else.
 """
 
 import base64

@@ -19,7 +19,8 @@ from flowmon.venue.model import Counter, Floor, Portal, Queue, Receiver, Route, 
 from sensors.dialects.port import Message
 from sensors.rejects import Rejects
 from streams import rejectfile
-from streams.rejects import general, hexdump, rows, write
+from streams.rejectlist import general, hexdump, rows
+from streams.rejects import write
 from streams.rejectstore import MOST, FolderStore, Kept, load, mark_of, name_of
 from streams.retry import Retry
 from tests.typical import SEEN, TYPICAL
