@@ -47,6 +47,7 @@ HUBER = (1.5, math.inf, 1.5)
 LABELS_MIN = 200  # before that the linear models are silent
 EXPERT_DAYS, EXPERT_MIN = 4.0, 100.0
 TRIAL_DAYS = 7.0
+LOST = 1.01  # one per cent worse is not chance any more after seven days
 AT_MAX = 1e11  # seconds; later is a broken clock
 STEPS_MAX = 2_000  # of a horizon: so many lessons wait at most
 THURSDAY_S = 4 * DAY_S  # the epoch was a Thursday; weeks begin on Sundays here, which nobody sees
@@ -270,7 +271,7 @@ class _Horizon:
 
     def _features(self, view: View, now: Array, then: Array) -> Array:
         """Those of the series, the bias of this slot, and the plans."""
-        lately = [self._bias.day[view.slot % self._day], self._bias.week[view.slot]]
+        lately = [float(self._bias.day[view.slot % self._day]), float(self._bias.week[view.slot])]
         together: Array = np.concatenate([view.features, np.nan_to_num(np.array(lately)), then - now, then])
         return together
 
@@ -278,7 +279,8 @@ class _Horizon:
         """Forecasts of the linear models; NaN until they have learned enough."""
         if self._models.labels < LABELS_MIN:
             return np.full(len(MEMORIES_DAYS), np.nan)
-        return np.maximum(view.experts[0] + self._models.estimate(features), 0.0)
+        linear: Array = np.maximum(view.experts[0] + self._models.estimate(features), 0.0)
+        return linear
 
     def _choose(self, forecasts: Array, combined: float) -> tuple[float, str]:
         """The value to publish and what it is."""
@@ -294,7 +296,7 @@ class _Horizon:
     def _lost(self) -> bool:
         """The model was worse than clim+dev over the last seven days."""
         model, clim_dev = self._trial.losses
-        return self._trial.labels >= self._trial_labels and bool(model > clim_dev)
+        return self._trial.labels >= self._trial_labels and bool(model > LOST * clim_dev + 1e-6)
 
     @property
     def state(self) -> HorizonState:

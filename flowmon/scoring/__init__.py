@@ -1,0 +1,54 @@
+"""`flowmon score WHAT …`: how good the numbers are, on data with the truth in it, beside their baselines.
+
+Every score is one shot and prequential: an estimate is written down before its truth is shown, a label is learned when
+it would have been known, and nothing is tuned to the file.
+
+What a score writes with `--json FILE` (fractions are of 1; a figure that cannot be told is null):
+    {
+      "command": "forecast",
+      "data":    {"file": "…", "rows": 0, "used": 0, "dropped": {"reason": 0}, …},   what was scored
+      "methods": {"model": {"wape_30min": 0.14, "mae_30min": 3.1, …}, "clim_dev": {…}, …},
+      "report":  {…}                                   comparisons with intervals, notes, seconds it took
+    }
+Keys of methods are snake case with the horizon or unit last, the same ones for every method as far as they apply:
+    wape_30min mae_30min bias_30min   Σ|e|/Σy, mean |e|, mean e = ŷ - y
+    cov90_30min width_30min           share of truths inside the 90 % band (0..1), its mean width
+    worst500_30min winkler_30min      lowest coverage of any 500 in a row; width + 20 × what is outside
+    n_30min                           scored forecasts
+    skill_30min                       1 - MAE ÷ MAE of clim_dev; of the model also with _lo and _hi
+and in `report.comparisons` a row per baseline and horizon: ratio of the MAE with a 95 % interval from 1,000 resamples
+of whole days, and `beats`, true only when that interval excludes 1.
+
+A new score is a module with `arguments(parser)` and `run(args) -> exit code`, and a line in WHAT. What they share:
+`table` (any CSV to rows, with a report of what was dropped), `measures` (coverage, WAPE …), `bootstrap` (intervals of
+ratios), `report` (options --json and --markdown, progress bar, the layout above).
+"""
+
+import argparse
+import importlib
+
+#: name -> (module, one line of help). Modules of other folders are named, never imported here.
+WHAT = {
+    "forecast": ("flowmon.scoring.forecast", "the next hour of any counted series, from a CSV file"),
+}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """WHAT and its own arguments, which only its module knows."""
+    names = "\n".join(f"  {name:<14}{line}" for name, (_, line) in WHAT.items())
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.description = (
+        f"{parser.description or 'score the numbers'}\n\n{names}\n\n`flowmon score WHAT --help` says more."
+    )
+    parser.add_argument("what", choices=WHAT, metavar="WHAT", help="what to score: " + ", ".join(WHAT))
+    parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="…", help="arguments of that score")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run one score; its module is imported now."""
+    name, line = WHAT[args.what]
+    module = importlib.import_module(name)
+    parser = argparse.ArgumentParser(prog=f"flowmon score {args.what}", description=line)
+    module.arguments(parser)
+    parser.set_defaults(command=args.what)
+    return int(module.run(parser.parse_args(args.rest)))
