@@ -15,7 +15,7 @@ Pitfalls:
 * The topic has namespaces or not (`tns:axis/…`) and may end in `$source/…` levels: only its middle is read.
   `…ScenarioANY`, `…Interval` and `…Threshold` repeat a scenario and are left out.
 * Numbers are text. `total` counts cars too: `totalHuman` is read where it is told, so a scenario that saw only cars
-  stands at 0 people. Without `totalHuman` the scenario does not tell classes apart and `total` is read.
+  stands at 0 people. A scenario that tells only other classes counts no people; one that tells no class, `total`.
 * The two kinds of scenario are told apart by `startTime` and `total…` of a class, or by a `scenario` field.
 * `serial` is in the payload only if the operator ticked it; else the topic level before `event`, else the route.
   Its spelling differs between APIs: one is used, 12 capitals ("B8A44FA89C85").
@@ -50,6 +50,7 @@ _LINE = re.compile(r"Device\d{1,4}Scenario\d{1,4}")
 _AREA = re.compile(r"-device(\d{1,4})scenario(\d{1,4})")
 _KINDS = {"crossline": "line", "passagecounts": "line", "occupancy": "area", "numberofoccupants": "area"}
 _DIRECTIONS = {"in": "forward", "out": "backward"}
+_VEHICLES = frozenset({"car", "bus", "truck", "bike", "vehicle", "othervehicle", "motorcycle/bicycle"})
 _LOCAL = re.compile(r"\d{14}")
 _NAMESPACES = ("axis:", "tnsaxis:", "tns1:", "tns:", "onvif:")
 
@@ -97,17 +98,24 @@ def _event(body: Body, message: Message, device: str) -> list[Fact]:
         raise Undecodable("axis: no event of a camera")
     camera, scenario, variant = found.groups()
     data = bodies.table(told.get("data"), "data")
-    if scenario == "ANY" or variant or "total" not in data:
+    if scenario == "ANY" or variant or not {"total", "totalHuman", "human"} & data.keys():
         raise Unwanted("axis: not a count of crossline counting or occupancy in area")
     teller = _teller(body, message, device, bodies.seconds(body.get("timestamp"), "timestamp"))
     line = f"Device{int(camera)}Scenario{int(scenario)}"
     if _is_crossline(data):
-        passed = "totalHuman" if "totalHuman" in data else "total"
-        people = bodies.digits(data[passed], passed)
+        people = _humans(data, "totalHuman")
         return [Count(counter=teller["source"], kind="cumulative", line=line, forward=people, **teller)]
-    inside = "human" if "human" in data else "total"
     zone = f"{bodies.slug(teller['source'])}-{line.lower()}"
-    return [ZoneCount(zone=zone, people=bodies.digits(data[inside], inside), **teller)]
+    return [ZoneCount(zone=zone, people=_humans(data, "human"), **teller)]
+
+
+def _humans(data: Body, name: str) -> int:
+    """The people of a scenario. Raises Unwanted where it tells other classes apart, but not people."""
+    if name in data:
+        return bodies.digits(data[name], name)
+    if any(key.lower().removeprefix("total") in _VEHICLES for key in data):
+        raise Unwanted("axis: the scenario counts no people: tick Humans in it")
+    return bodies.digits(data.get("total"), "total")
 
 
 def _is_crossline(data: Body) -> bool:

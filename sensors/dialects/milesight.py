@@ -185,11 +185,7 @@ def _to_report(fact: Fact) -> Body:
 
 
 def _to_line(fact: Count, names: tuple[str, str]) -> Body:
-    line = (
-        int(fact.line)
-        if fact.line.isascii() and fact.line.isdecimal() and str(int(fact.line)) == fact.line
-        else fact.line
-    )
+    line = speech.number_or_name(fact.line)
     return {"line": line, "total": dict(zip(names, (fact.forward, fact.backward), strict=True))}
 
 

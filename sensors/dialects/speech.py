@@ -39,3 +39,8 @@ def rfc3339(seconds: float) -> str:
 def milliseconds(seconds: float) -> int:
     """A time as whole milliseconds since 1970."""
     return round(seconds * 1000)
+
+
+def number_or_name(line: str) -> int | str:
+    """A line as a sensor numbers it, where the line is a number written as usual."""
+    return int(line) if line.isascii() and line.isdecimal() and str(int(line)) == line else line

@@ -212,12 +212,7 @@ def _to_logic(fact: Fact) -> dict[str, object]:
 
 
 def _named_logic(line: str, title: str, info: str, record: dict[str, object]) -> dict[str, object]:
-    return {"id": number_or_name(line), "name": title, "info": info, "records": [record]}
-
-
-def number_or_name(line: str) -> int | str:
-    """A line as a sensor numbers it, where the line is a number."""
-    return int(line) if line.isascii() and line.isdecimal() and str(int(line)) == line else line
+    return {"id": speech.number_or_name(line), "name": title, "info": info, "records": [record]}
 
 
 def _to_record(start: float, end: float, counts: dict[str, int] | dict[str, int | float]) -> dict[str, object]:

@@ -136,7 +136,7 @@ def encode(facts: Sequence[Fact], *, venue: str, device: str) -> list[Outgoing]:
 def _to_element(fact: Count) -> Body:
     values = [{"value": fact.forward, "label": "fw"}, {"value": fact.backward, "label": "bw"}]
     measured = {"from": speech.rfc3339(fact.start), "to": speech.rfc3339(fact.end), "value": values}
-    named = {"element-id": xovis.number_or_name(fact.line), "element-name": f"Line {fact.line}"}
+    named = {"element-id": speech.number_or_name(fact.line), "element-name": f"Line {fact.line}"}
     return named | {"data-type": "LINE", "measurement": [measured]}
 
 
@@ -150,6 +150,6 @@ def _to_event(fact: Count, number: int) -> Body:
         "serial": fact.source,
         "direction": "backward" if fact.backward else "forward",
         "object": {"id": track},
-        "countItem": {"id": xovis.number_or_name(fact.line), "name": f"Line {fact.line}"},
+        "countItem": {"id": speech.number_or_name(fact.line), "name": f"Line {fact.line}"},
         "objectType": "PERSON",
     }

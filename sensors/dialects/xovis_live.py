@@ -167,7 +167,7 @@ def _to_frame(fact: Fact, number: int) -> Body:
             if odd != fact.backward or track >= _GROUP_FROM:
                 raise speech.untold("xovis-live", fact)
             kind = "LINE_CROSS_BACKWARD" if fact.backward else "LINE_CROSS_FORWARD"
-            crossed = {"track_id": track, "geometry_id": xovis.number_or_name(fact.line), "geometry_type": "LINE"}
+            crossed = {"track_id": track, "geometry_id": speech.number_or_name(fact.line), "geometry_type": "LINE"}
             events: list[Body] = [{"category": "SCENE", "type": kind, "attributes": crossed}]
             tracks = [{"track_id": track, "type": "PERSON", "attributes": {}}]
         case ZoneCount():

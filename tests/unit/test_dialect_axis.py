@@ -79,6 +79,15 @@ def test_a_camera_that_does_not_tell_people_from_cars() -> None:
     assert fact.forward == 12
 
 
+def test_a_scenario_of_cars_counts_no_people() -> None:
+    for data in ({"startTime": "x", "total": "5", "totalCar": "5"}, {"total": "5", "car": "5"}):
+        with pytest.raises(Unwanted, match="no people"):
+            decode(event(**data))
+    [alone] = decode(event(totalHuman=3))
+    assert isinstance(alone, Count)
+    assert alone.forward == 3
+
+
 def test_scenarios_are_lines_and_the_payload_may_name_them() -> None:
     told = event(startTime="x", total="1") | {
         "topic": "axis:CameraApplicationPlatform/ObjectAnalytics/Device1Scenario3"
