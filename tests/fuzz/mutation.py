@@ -1,4 +1,4 @@
-"""Changes of a JSON payload that leave it JSON, so that the fuzzer gets past the first brace. Pure, by seed.
+"""Changes of a JSON or XML payload that leave it what it is, so that the fuzzer gets past the first brace. By seed.
 
 Bytes alone nearly always break the syntax. Here one value is replaced, left out, doubled, moved, or (when it is text of
 hex digits or base64, as radio payloads are) changed inside.
@@ -8,6 +8,7 @@ import base64
 import binascii
 import json
 import random
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -17,15 +18,19 @@ _ODD: list[Any] = [
     "2026-05-02T14:01:00-5:00", "2026-05-02&16:01:00+02", "20260502160100", "1970-01-01T00:00:00Z", "9999-12-31T23:59Z",
     1_777_730_460, 1_777_730_460_000, 1_777_730_460_000_000, "x" * 300, "\ud800", "\x00", [], {}, [[]], {"": 0}, "Ü:#+",
 ]  # fmt: skip
+_TEXT = re.compile(rb"""[>"]([^<>"&]{0,60})[<"]""")
+_INNERMOST = re.compile(rb"<(\w+)[^<>]*(?:/>|>[^<]*</\1>)")
 
 
 def mutated(payload: bytes, seed: int, words: list[bytes], change: Callable[[bytes], bytes]) -> bytes | None:
-    """The payload with one value changed; None when it is no JSON. change: what changes plain bytes."""
+    """The payload with one value changed; None when it is neither. change: what changes plain bytes."""
+    dice = random.Random(seed)
+    if payload.startswith(b"<"):
+        return _xml(dice, payload, words)
     try:
         body = json.loads(payload)
     except (ValueError, RecursionError):
         return None
-    dice = random.Random(seed)
     places: list[tuple[Any, Any]] = []
     _collect(body, places, 500)
     if places and dice.random() < 0.95:
@@ -36,6 +41,21 @@ def mutated(payload: bytes, seed: int, words: list[bytes], change: Callable[[byt
         return json.dumps(body).encode()
     except (ValueError, RecursionError):
         return None
+
+
+def _xml(dice: random.Random, payload: bytes, words: list[bytes]) -> bytes | None:
+    """One text or attribute replaced, or one innermost element left out, doubled or put elsewhere."""
+    texts, inner = list(_TEXT.finditer(payload)), list(_INNERMOST.finditer(payload))
+    if not texts or not inner:
+        return None
+    if dice.random() < 0.6:
+        found, odd = dice.choice(texts), dice.choice([_word(dice, words), str(dice.choice(_ODD))])
+        new = odd.encode("utf-8", "replace").replace(b"<", b"&lt;")
+        return payload[: found.start(1)] + new + payload[found.end(1) :]
+    found, place = dice.choice(inner), dice.choice(inner).start()
+    if dice.random() < 0.4:
+        return payload[: found.start()] + payload[found.end() :]
+    return payload[:place] + found[0] + payload[place:]
 
 
 def _collect(value: Any, places: list[tuple[Any, Any]], most: int) -> None:

@@ -1,5 +1,6 @@
 """A typical message of every dialect: read as it is, packed for the fuzzer and unpacked, judged like any input."""
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from flowmon.errors import Undecodable
 from flowmon.facts import Fact
 from flowmon.wire import encode
-from sensors.dialects import DIALECTS
+from sensors.dialects import DIALECTS, markup
 from sensors.dialects.port import Family, Message, Outgoing
 from tests.fuzz import inputs
 from tests.fuzz.judge import FACT_BYTES, Judge
@@ -45,8 +46,18 @@ def test_a_changed_payload_is_json_still(dialect: str, seed: int) -> None:
     assert changed == mutated(payload, seed, [b"fw", b"bw"], lambda part: part + b"\x00")
 
 
-def test_what_is_no_json_is_not_changed_as_json() -> None:
-    assert mutated(b"<a/>", 1, [], bytes) is None
+@pytest.mark.parametrize(("dialect", "root"), [("hikvision", "EventNotificationAlert"), ("brickstream", "Metrics")])
+def test_most_changed_xml_is_xml_still(dialect: str, root: str) -> None:
+    whole = 0
+    for seed in range(100):
+        changed = mutated(TYPICAL[dialect][0].payload, seed, [b"7"], bytes)
+        with contextlib.suppress(Undecodable):
+            whole += bool(markup.tree(changed or b"", root))
+    assert whole > 50
+
+
+def test_what_is_neither_json_nor_xml_is_not_changed_as_such() -> None:
+    assert mutated(b"<>", 1, [], bytes) is None
     assert mutated(b"[" * 100_000, 1, [], bytes) is None
 
 
