@@ -14,6 +14,7 @@ from flowmon.venue import parse
 from sensors import inboxes
 from sensors.gateway import Gateway
 from sensors.keys import Keys
+from sensors.mapping.beside import dialects_of
 from sensors.routes import Routes
 
 _log = logging.getLogger("sensors")
@@ -23,7 +24,7 @@ async def serve(chosen: Settings) -> None:
     """Run one gateway as the settings say. Raises FlowmonError when the settings or venues cannot be used."""
     clock = Clock()
     venues = {venue.id: venue for venue in parse.load_all(chosen.venues)}
-    routes = Routes(venues.values())
+    routes = Routes(venues.values(), dialects_of(venues.values(), chosen.venues))
     inbox = await inboxes.started(chosen, routes, clock)
     journal = KafkaJournal(chosen.kafka)
     gateway = Gateway(

@@ -25,7 +25,6 @@ from flowmon.facts import Fact, Record, Sighting
 from flowmon.findings import Rejected
 from flowmon.journal.port import Journal
 from flowmon.venue.model import Venue
-from sensors.dialects import DIALECTS
 from sensors.dialects.port import Dialect, Message, Unwanted
 from sensors.keys import Keys
 from sensors.lane import Append, Lanes
@@ -103,7 +102,7 @@ class Gateway:
         clock: Clock,
         *,
         keys: Keys | None = None,
-        dialects: Mapping[str, Dialect] = DIALECTS,
+        dialects: Mapping[str, Dialect] | None = None,
         simulated: bool = False,
         linger_s: float = 0.01,
         held_max: int = 4_000,
@@ -115,7 +114,7 @@ class Gateway:
         self._routes = routes
         self._venues = venues
         self._journal = journal
-        self._dialects = dialects
+        self._dialects = routes.dialects if dialects is None else dialects
         self._clock = clock
         self._held_max = held_max
         self._facts_max = facts_max

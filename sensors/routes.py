@@ -1,13 +1,13 @@
 """Which venue, dialect and device a topic or an HTTP path belongs to. Pure; built once from the venue files."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
 from flowmon.errors import FlowmonError, Undecodable
 from flowmon.venue.model import Auth, Route, Venue
 from sensors.dialects import DIALECTS, native
-from sensors.dialects.port import Message
+from sensors.dialects.port import Dialect, Message
 
 _ESPRESENSE = ("espresense/devices/#", "espresense/rooms/+/status", "espresense/rooms/+/telemetry")
 
@@ -33,10 +33,11 @@ class Routes:
 
     Where several venues' routes match, the one that has the named device wins. filters: of MQTT. posts: of HTTP.
     Raises FlowmonError when a route names an unknown dialect, two venues share a room name on one broker, or two
-    share an HTTP path.
+    share an HTTP path. dialects: what routes may name; mapping files beside a venue file are added to them.
     """
 
-    def __init__(self, venues: Iterable[Venue]) -> None:
+    def __init__(self, venues: Iterable[Venue], dialects: Mapping[str, Dialect] = DIALECTS) -> None:
+        self.dialects = dialects
         self._venues: set[str] = set()
         self._rooms: dict[str, str] = {}
         self._devices: set[tuple[str, str]] = set()
@@ -50,9 +51,11 @@ class Routes:
         self._venues.add(venue.id)
         self._listen(native.topics(venue.id))
         for route in venue.routes:
-            if route.dialect not in DIALECTS:
-                known = ", ".join(DIALECTS)
-                raise FlowmonError(f"venue {venue.id}: no dialect {route.dialect!r}; known are {known}")
+            if route.dialect not in self.dialects:
+                known = ", ".join(self.dialects)
+                raise FlowmonError(
+                    f"venue {venue.id}: no dialect {route.dialect!r}; known are {known}, or name a mapping file (.toml)"
+                )
             origin = Origin(venue.id, route.dialect, route.device)
             if route.path:
                 self._add_post(route, origin)

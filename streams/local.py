@@ -38,6 +38,7 @@ from flowmon.venue.parse import load_all
 from sensors import inboxes
 from sensors.gateway import Gateway, Inbox
 from sensors.keys import Keys
+from sensors.mapping.beside import dialects_of
 from sensors.routes import Routes
 from streams import rejectfile, snapshots
 from streams.backlog import Backlog
@@ -292,7 +293,7 @@ async def _serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     engine = LocalEngine(venues, found, clock, found.data)
-    routes = Routes(venues)
+    routes = Routes(venues, dialects_of(venues, found.venues))
     async with engine.feed.serve(), engine.running():
         inbox = await inboxes.started(found, routes, clock)
         gateway = engine.gateway(inbox, routes)

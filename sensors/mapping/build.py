@@ -57,7 +57,7 @@ class Builder:
             unwanted=mapping.match.unwanted,
             device=named(reads),
             rules=rules,
-            samples=mapping.samples,
+            mapping=mapping,
         )
 
     def _say(self, path: str, message: str, hint: str) -> None:

@@ -9,7 +9,7 @@ from flowmon.errors import Undecodable
 from flowmon.facts import Fact
 from sensors.dialects.port import Family, Message, Outgoing, Unwanted
 from sensors.mapping.documents import Open
-from sensors.mapping.model import Sample
+from sensors.mapping.model import Mapping
 from sensors.mapping.picks import Place, Read, Scene
 from sensors.mapping.rules import FACTS_MAX, Rule
 from sensors.mapping.selectors import MISSING
@@ -22,7 +22,7 @@ class Mapped(Struct, eq=False):
     """A compiled mapping. called: whether topic and headers are this sensor's, judged before the payload is opened, so
     that what is not for us is not even parsed; matches: whether the payload is; says: the reason when one is not.
 
-    device: who speaks, from the payload or the route; MISSING when neither says. samples: as the file has them.
+    device: who speaks, from the payload or the route; MISSING when neither says. mapping: as the file has it.
     """
 
     FAMILY: Family
@@ -34,7 +34,7 @@ class Mapped(Struct, eq=False):
     unwanted: bool
     device: Read
     rules: list[Rule]
-    samples: list[Sample] = []
+    mapping: Mapping
 
     def decode(self, message: Message, device: str) -> list[Fact]:
         """See the port."""

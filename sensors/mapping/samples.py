@@ -26,7 +26,7 @@ class Outcome(Struct, frozen=True):
 
 def run(mapped: Mapped, folder: Path) -> list[Outcome]:
     """Every sample of a mapping. folder: where sample files are looked for, beside the mapping."""
-    return [_outcome(mapped, sample, folder) for sample in mapped.samples]
+    return [_outcome(mapped, sample, folder) for sample in mapped.mapping.samples]
 
 
 def _outcome(mapped: Mapped, sample: Sample, folder: Path) -> Outcome:

@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _report(word: str) -> Report:
     mapped, problems, folder = _read(word)
-    if mapped is not None and not mapped.samples:
+    if mapped is not None and not mapped.mapping.samples:
         problems = [msgspec.structs.replace(_NO_SAMPLES, file=word)]
     outcomes = run_samples(mapped, folder) if mapped is not None else []
     ok = not problems and all(outcome.passed for outcome in outcomes)
