@@ -61,7 +61,7 @@ def _entity(entity: Body, device: str, seen: float) -> Iterator[Fact]:
     if not isinstance(kind, str) or not isinstance(named, str):
         raise Undecodable("fiware: an entity needs an id and a type")
     told: dict[str, Any] = {
-        "source": device or bodies.name(named, "id"),
+        "source": bodies.name(device or named, "id"),
         "seen": seen,
         "simulated": _plain(entity, "simulated") is True,
     }

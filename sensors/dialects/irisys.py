@@ -63,7 +63,7 @@ def decode(message: Message, device: str) -> list[Fact]:
     source = bodies.name(named, "FriendlyDeviceSerial") if named is not None else device
     if not source:
         raise Undecodable("irisys: the payload names no device; name it on its route")
-    told: dict[str, Any] = {"source": source, "seen": message.seen}
+    told: dict[str, Any] = {"source": bodies.name(source, "device"), "seen": message.seen}
     if isinstance(body, list):
         return _changes(body, told) or [DeviceStatus(at=message.seen, health="online", **told)]
     told["simulated"] = bodies.table(body, "body").get("simulated") is True

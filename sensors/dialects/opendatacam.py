@@ -51,6 +51,7 @@ def decode(message: Message, device: str) -> list[Fact]:
         crossings = [row for item in recordings for row in _recording(bodies.table(item, "recording"))]
     if not device:
         raise Undecodable("opendatacam: the payload names no device; name it on its route")
+    device = bodies.name(device, "device")
     return [_count(row, area, device, message.seen) for row, area in crossings if row.get("name") == "person"]
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from flowmon.errors import Undecodable
 from flowmon.facts import Fact
 from flowmon.wire import encode
-from sensors.dialects import DIALECTS, markup
+from sensors.dialects import DIALECTS, bodies, markup
 from sensors.dialects.port import Family, Message, Outgoing
 from tests.fuzz import inputs
 from tests.fuzz.judge import FACT_BYTES, Judge
@@ -24,6 +24,14 @@ def test_every_dialect_has_typical_messages_that_it_reads(dialect: str) -> None:
     assert TYPICAL.get(dialect), f"write a message of {dialect} into tests/typical.py: fuzzer and bench start from it"
     for message in TYPICAL[dialect]:
         assert DIALECTS[dialect].decode(message, DEVICE), message
+
+
+@pytest.mark.parametrize("dialect", sorted(DIALECTS))
+@pytest.mark.parametrize("device", ["x" * 5000, "a\0b", "\x1b[31m"])
+def test_a_device_named_by_a_topic_of_a_stranger_is_a_name_or_refused(dialect: str, device: str) -> None:
+    for message in TYPICAL[dialect]:
+        with contextlib.suppress(Undecodable):
+            assert all(bodies.fits(fact.source, 100) for fact in DIALECTS[dialect].decode(message, device))
 
 
 @pytest.mark.parametrize("message", [message for messages in TYPICAL.values() for message in messages])
