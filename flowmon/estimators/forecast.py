@@ -38,7 +38,7 @@ from flowmon.estimators.climatology import Array, Climatology, ClimatologyState
 from flowmon.estimators.conformal import AdaptiveBand, BandState, Issued
 from flowmon.estimators.experts import Experts, ExpertsState
 from flowmon.estimators.recursive import RecursiveLeastSquares, RecursiveState
-from flowmon.estimators.regressors import EXPERTS, FEATURES, Regressors, RegressorsState, View
+from flowmon.estimators.regressors import CLIP, EXPERTS, FEATURES, Regressors, RegressorsState, View
 
 DAY_S = 86_400
 MEMORIES_DAYS = (8.0, 15.0, 30.0)
@@ -133,8 +133,8 @@ class Forecaster:
         """`value` (>= 0; NaN: missing) was seen at `at` (seconds since the epoch), local time being UTC + `offset_s`.
 
         covariates: one row for now and one per horizon, each of as many numbers as there are covariates; what is not
-        finite counts as zero. Returns False when nothing was learned: the first value in a step counts, a second one,
-        an earlier one or an impossible time are refused.
+        finite counts as zero, and none counts more than 30 usual levels. Returns False when nothing was learned: the
+        first value in a step counts; a second one, an earlier one or an impossible time are refused.
         """
         if not (math.isfinite(at) and math.isfinite(offset_s)) or not 0.0 <= at < AT_MAX or abs(offset_s) > DAY_S:
             return False
@@ -142,8 +142,7 @@ class Forecaster:
         if step <= self._step:
             return False
         self._step = step
-        if value < 0.0:
-            value = math.nan
+        value = math.nan if value < 0.0 else self._series.sound(value)
         for horizon in self._horizons.values():
             horizon.learn(step, value)
         local = int((at + offset_s + THURSDAY_S) // self._step_s)
@@ -200,7 +199,8 @@ class Forecaster:
         planned = np.array(covariates, dtype=np.float64)
         if planned.shape != shape:
             raise ValueError(f"covariates are of shape {planned.shape}, not {shape}: one row for now, one per horizon")
-        return np.where(np.isfinite(planned), planned, 0.0)
+        limit = CLIP * self._series.level + CLIP  # plans of people, whatever else was typed
+        return np.clip(np.where(np.isfinite(planned), planned, 0.0), -limit, limit)
 
 
 class _Horizon:
@@ -271,8 +271,9 @@ class _Horizon:
 
     def _features(self, view: View, now: Array, then: Array) -> Array:
         """Those of the series, the bias of this slot, and the plans."""
-        lately = [float(self._bias.day[view.slot % self._day]), float(self._bias.week[view.slot])]
-        together: Array = np.concatenate([view.features, np.nan_to_num(np.array(lately)), then - now, then])
+        known = float(self._bias.day[view.slot % self._day]), float(self._bias.week[view.slot])
+        lately = [bias if math.isfinite(bias) else 0.0 for bias in known]
+        together: Array = np.concatenate([view.features, lately, then - now, then])
         return together
 
     def _linear(self, view: View, features: Array) -> Array:

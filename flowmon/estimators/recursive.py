@@ -60,10 +60,8 @@ class RecursiveLeastSquares:
 
         What is not finite is refused.
         """
-        spread = np.broadcast_to(np.asarray(scale, dtype=np.float64), self._forgetting.shape)
-        if not (
-            np.isfinite(features).all() and np.isfinite(label) and np.isfinite(spread).all() and (spread > 0).all()
-        ):
+        spread = np.asarray(scale, dtype=np.float64)
+        if not (np.isfinite(features.sum() + label + spread.sum()) and spread.min() > 0.0):
             return
         error = label - self._theta @ features
         off = np.maximum(np.abs(error) / spread, 1e-12)

@@ -84,16 +84,21 @@ class Regressors:
         self.level, self.values, self._slot = 1.0, 0, 0
         self._before = math.nan  # what was usual in this slot before its newest value
         self._alike: Array = np.zeros(0)
+        self._like_now = self._weekday_now = math.nan
 
     @property
     def now(self) -> float:
         """The newest value, NaN when it is missing."""
         return self.analogues.at(self.analogues.last)
 
+    def sound(self, value: float) -> float:
+        """`value` as it is taken: not below zero, not beyond 30 usual levels, NaN when it is not finite."""
+        limit = CLIP * self.level + CLIP if self.values > self._day else VALUE_MAX
+        return min(max(value, 0.0), limit) if math.isfinite(value) else math.nan
+
     def learn(self, step: int, value: float) -> None:
         """`value` (NaN: missing) at `step`; steps count from the midnight that begins a week."""
-        limit = CLIP * self.level + CLIP if self.values > self._day else VALUE_MAX
-        value = min(max(value, 0.0), limit) if math.isfinite(value) else math.nan
+        value = self.sound(value)
         self._slot = step % (DAYS * self._day)
         self._before = self.usual.estimate(self._slot)
         self.analogues.learn(step, value)
@@ -113,7 +118,7 @@ class Regressors:
             self._before = value
         for usual in (self.usual, self._slow, self._fast):
             usual.learn(value, self._slot)
-        self._alike = self.analogues.weigh(self.level)
+        self._settle()
 
     def view(self, ahead: int) -> View:
         """What the parts say of `ahead` steps later."""
@@ -130,9 +135,9 @@ class Regressors:
 
         ratio = usual * (self._ratio[0] + 0.05 * level) / (self._ratio[1] + 0.05 * level)
         weekday = self._weekdays.estimate(self._profiles(slot, (self._slot % day + ahead) // day))
-        weekday_dev = changed(weekday, self._weekdays.estimate(self._profiles(self._slot, 0)))
-        like, like_now = (self.analogues.estimate(self._alike, steps) for steps in (ahead, 0))
-        analogue, analogue_dev = _or(like, base), changed(like, like_now)
+        weekday_dev = changed(weekday, self._weekday_now)
+        like = self.analogues.estimate(self._alike, ahead)
+        analogue, analogue_dev = _or(like, base), changed(like, self._like_now)
         yesterday = changed(at(last + ahead - day), at(last - day))
         last_week = changed(at(last + ahead - DAYS * day), at(last - DAYS * day))
         angle = 2.0 * math.pi * (slot % day) / day
@@ -149,7 +154,7 @@ class Regressors:
         ]  # fmt: skip
         limit = CLIP * level + CLIP
         experts = np.array([base, ratio, weekday_dev, analogue, analogue_dev, now])
-        return View(experts, np.clip(np.array(features), -limit, limit), usual, slot)
+        return View(experts, np.minimum(np.maximum(np.array(features), -limit), limit), usual, slot)
 
     @property
     def state(self) -> RegressorsState:
@@ -177,12 +182,19 @@ class Regressors:
         self._deviation, self._weight = np.array(state.deviation), np.array(state.weight)
         self._ratio, self.level, self.values = np.array(state.ratio), state.level, state.values
         self._slot, self._before = state.slot, math.nan if state.before is None else state.before
-        self._alike = self.analogues.weigh(self.level) if math.isfinite(self.now) else np.zeros(0)
+        if math.isfinite(self.now):
+            self._settle()
+
+    def _settle(self) -> None:
+        """What all horizons of this step share."""
+        self._alike = self.analogues.weigh(self.level)
+        self._like_now = self.analogues.estimate(self._alike, 0)
+        self._weekday_now = self._weekdays.estimate(self._profiles(self._slot, 0))
 
     def _profiles(self, slot: int, days_on: int) -> Array:
         """What each weekday, taken for today, has in the slot of the day of `slot`, `days_on` midnights later; (7,)."""
         column = self.usual.week.reshape(DAYS, self._day)[:, slot % self._day]
-        return np.roll(column, -days_on)
+        return column if days_on % DAYS == 0 else np.roll(column, -days_on)
 
 
 def _or(value: float, otherwise: float) -> float:
