@@ -163,3 +163,26 @@ def test_an_empty_period_is_no_error() -> None:
 def test_events_cannot_be_told_by_a_window_sensor() -> None:
     with pytest.raises(ValueError, match="no such device"):
         xovis.encode([Count(at=END, source="s", counter="s", kind="event")], venue="small", device="s")
+
+
+@pytest.mark.parametrize(
+    "kind", ["GROUP_LINE_IN_OUT", "BICYCLE_LINE_LATE", "PRAM_LINE_IN_OUT", "SHOPPING_CART_LINE_LATE"]
+)
+def test_groups_bicycles_prams_and_carts_are_no_people(kind: str) -> None:
+    assert decode(envelope(logic({"fw": 3, "bw": 1}, info=f"XLT_{kind}_COUNT"))) == []
+    [wheelchair] = decode(envelope(logic({"fw": 3, "bw": 1}, info="XLT_WHEELCHAIR_LINE_IN_OUT_COUNT")))
+    assert isinstance(wheelchair, Count)
+    assert (wheelchair.forward, wheelchair.backward) == (3, 1)
+
+
+def test_two_names_of_one_direction_are_counted_once() -> None:
+    [fact] = decode(envelope(logic({"in": 3, "fw": 4, "Reverse": 2, "out": 9}, info="XLT_CUSTOM")))
+    assert isinstance(fact, Count)
+    assert (fact.forward, fact.backward) == (4, 2)
+
+
+def test_a_mean_of_nobody_is_null_and_not_told() -> None:
+    counts: dict[str, object] = {"queue-length": 2, "outflow": 0, "queueing-time": None}
+    [fact] = decode(envelope(logic(counts, info="XLT_QUEUE_STATISTICS")))
+    assert isinstance(fact, QueueReading)
+    assert (fact.length, fact.outflow, fact.wait_s) == (2, 0, None)
