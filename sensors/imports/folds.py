@@ -24,7 +24,8 @@ class Doubtful(Struct, frozen=True):
 
 def resolve(rows: Sequence[Doubtful], window_s: float) -> dict[int, float]:
     """Place -> start in seconds UTC, for the doubtful rows of one such hour."""
-    apart = max(2.0, 1800.0 / window_s)
+    # Half of what the clocks go back (an hour, on Lord Howe Island 30 minutes), in rows.
+    apart = max((rows[0].second - rows[0].first) / 2 / window_s, 1.0)
     groups: dict[datetime, list[list[Doubtful]]] = {}
     for row in rows:
         copies = groups.setdefault(row.local, [[]])

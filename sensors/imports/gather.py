@@ -143,7 +143,7 @@ def _reading(row: Row, places: dict[str, int], layout: Layout, line: str) -> Rea
 
 def _falling(readings: Sequence[Reading]) -> bool:
     order = [_naive(reading.start) for reading in readings]
-    return sum(b < a for a, b in pairwise(order)) * 2 > len(order)
+    return sum(b < a for a, b in pairwise(order)) > sum(b > a for a, b in pairwise(order))
 
 
 def _naive(time: datetime | float) -> float:

@@ -16,9 +16,9 @@ NAMES = {
     "forward": ("forwardcounter", "forward", "fw", "in", "enters", "enter", "entries", "countin", "totalin", "ins"),
     "backward": ("backwardcounter", "backward", "bw", "out", "exits", "exit", "countout", "totalout", "outs"),
 }
-#: Forms of time that are tried, besides ISO 8601 and seconds since 1970.
+#: Forms of time that are tried, besides ISO 8601 and seconds since 1970. The first is that of Xovis, day before month.
 FORMS = (
-    "%d/%m/%Y - %H:%M", "%m/%d/%Y - %H:%M", "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S", "%d/%m/%Y %H:%M",
+    "%d/%m/%Y - %H:%M", "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S", "%d/%m/%Y %H:%M",
     "%m/%d/%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M",
 )  # fmt: skip
 _TRIED = 20_000
@@ -92,22 +92,20 @@ def of_header(names: Sequence[str]) -> Layout | None:
 def form_of(texts: Sequence[str]) -> str:
     """The form in which nearly all of these times are written. Raises CannotImport when none is, or two could be."""
     texts = [text for text in texts[:_TRIED] if text]
-    enough = max(1, len(texts) * 9 // 10)
-    for form in ("iso", "unix"):
-        if sum(local(text, form) is not None for text in texts[:200]) >= max(1, len(texts[:200]) * 9 // 10):
-            return form
-    fitting = [form for form in FORMS if sum(local(text, form) is not None for text in texts) >= enough]
-    whole = [form for form in fitting if sum(local(text, form) is not None for text in texts) >= len(texts) * 99 // 100]
-    if len(whole or fitting) == 1:
-        return (whole or fitting)[0]
+    if not texts:
+        raise CannotImport("there is no row below the names of the columns: export it again")
+    fits = {form: sum(local(text, form) is not None for text in texts) for form in ("iso", "unix", *FORMS)}
+    most = max(fits.values())
+    fitting = [form for form, count in fits.items() if count == most and count * 10 >= len(texts) * 9]
+    if len(fitting) == 1:
+        return fitting[0]
     if fitting:
         raise CannotImport(
             f"{texts[0]!r:.40} may be day/month or month/day: say so in a mapping file, "
             'start = { path = "…", time = "%d/%m/%Y %H:%M" }, and give --mapping'
         )
-    example = texts[0][:40] if texts else ""
     raise CannotImport(
-        f"times like {example!r} are in no form known here: write a mapping file with "
+        f"times like {texts[0]!r:.40} are in no form known here: write a mapping file with "
         'start = { path = "…", time = "<strptime pattern>" } and give --mapping'
     )
 

@@ -8,12 +8,12 @@ times faster. XML is searched with steps by local name: `a/b`, `a/@id`, `a/*`, `
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
+from xml.etree.ElementTree import Element
 
 import jmespath
 from jmespath.exceptions import JMESPathError
 
 from flowmon.errors import Undecodable
-from sensors.dialects.markup import Element
 
 #: A selector: what is searched, to the value there, or MISSING.
 Find = Callable[[Any], Any]
@@ -134,9 +134,9 @@ def xml_path(text: str) -> Find:
     def find(element: Any) -> Any:
         for found in every(element):
             if not attribute:
-                return found.text.strip()
-            if attribute in found.attributes:
-                return found.attributes[attribute]
+                return (found.text or "").strip()
+            if attribute in found.attrib:
+                return found.attrib[attribute]
         return MISSING
 
     return find
@@ -148,10 +148,10 @@ def xml_rows(text: str) -> Callable[[Element], list[Element]]:
     deep = text.startswith("//")
 
     def find(element: Element) -> list[Element]:
-        found = list(_below(element)) if deep else [element]
+        found = list(element.iter()) if deep else [element]
         for place, (want, key, value) in enumerate(steps):
-            below = found if deep and place == 0 else [child for one in found for child in one.children]
-            found = [one for one in below if want in {"*", one.name} and (not key or _holds(one, key, value))]
+            below = found if deep and place == 0 else [child for one in found for child in one]
+            found = [one for one in below if want in {"*", one.tag} and (not key or _holds(one, key, value))]
             if not found:
                 break
         return found
@@ -174,18 +174,10 @@ def _xml_steps(text: str) -> list[tuple[str, str, str]]:
     return [(found[1], found[2] or "", found[3] or "") for found in steps if found]
 
 
-def _below(element: Element) -> Iterator[Element]:
-    waiting = [element]
-    while waiting:
-        one = waiting.pop()
-        yield one
-        waiting += reversed(one.children)
-
-
 def _holds(element: Element, key: str, value: str) -> bool:
     if key.startswith("@"):
-        return element.attributes.get(key[1:]) == value
-    return any(child.text.strip() == value for child in element.all(key))
+        return element.get(key[1:]) == value
+    return any((child.text or "").strip() == value for child in element.iterfind(key))
 
 
 def strict(value: Any) -> Any:
