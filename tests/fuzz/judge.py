@@ -1,7 +1,7 @@
 """What one input may do to a dialect, and the tally of a run. No atheris here, so that it is tested like anything else.
 
-May: facts, Undecodable, Unwanted. Findings: any other exception, facts too large for a record, facts that cannot be
-encoded, an input slower than SLOW_S.
+May: facts, Undecodable, Unwanted. Findings: any other exception, facts too large for a record or that cannot be
+encoded, text in them that is long or unprintable, an input slower than SLOW_S.
 """
 
 import hashlib
@@ -12,10 +12,13 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct, field
+import msgspec
+from msgspec import Struct
 
 from flowmon.errors import Undecodable
+from flowmon.facts import Fact
 from flowmon.wire import encode
+from sensors.dialects.bodies import fits
 from sensors.dialects.port import Dialect
 from tests.fuzz.inputs import unpacked
 
@@ -50,7 +53,7 @@ class Tally(Struct):
     slowest_s: float = 0.0
     slowest_input: str = ""
     memory_mib: float = 0.0
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[Finding] = msgspec.field(default_factory=list)
 
 
 class Judge:
@@ -69,6 +72,8 @@ class Judge:
         try:
             facts = self._dialect.decode(message, device)
             self.tally.read += 1
+            if field := next((name for fact in facts for name in _unfit(fact)), ""):
+                self._found(f"a {field} that is long or unprintable", "", data)
             if len(encode(facts)) > FACT_BYTES * len(facts) + 2:
                 self._found("facts larger than a record allows", "", data)
         except Undecodable:
@@ -106,6 +111,10 @@ class Judge:
         self.tally.memory_mib = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
         found: dict[str, Any] = json.loads(encode(self.tally))
         return found
+
+
+def _unfit(fact: Fact) -> list[str]:
+    return [name for name in fact.__struct_fields__ if isinstance(text := getattr(fact, name), str) and not fits(text)]
 
 
 def _place(error: Exception) -> str:
