@@ -16,7 +16,8 @@ Pitfalls:
   `…ScenarioANY`, `…Interval` and `…Threshold` repeat a scenario and are left out.
 * Numbers are text. `total` counts cars too: `totalHuman` is read where it is told, so a scenario that saw only cars
   stands at 0 people. A scenario that tells only other classes counts no people; one that tells no class, `total`.
-* The two kinds of scenario are told apart by `startTime` and `total…` of a class, or by a `scenario` field.
+* The two kinds of scenario are told apart by their fields: `resetTime` (older: `startTime`), `reason` and `totalCar` …
+  of a crossline, `car` … of an area. `scenario` is a name that the user gave, and helps where there is nothing else.
 * `serial` is in the payload only if the operator ticked it; else the topic level before `event`, else the route.
   Its spelling differs between APIs: one is used, 12 capitals ("B8A44FA89C85").
 * "Test events" of the camera's page cannot be told from counts. `adults` is a part of `count`, never added to it.
@@ -48,7 +49,8 @@ FAMILY = Family(
 _SCENARIO = re.compile(r"(?:^|/)ObjectAnalytics/Device(\d{1,4})Scenario(\d{1,4}|ANY)([A-Za-z]*)(?:/|$)")
 _LINE = re.compile(r"Device\d{1,4}Scenario\d{1,4}")
 _AREA = re.compile(r"-device(\d{1,4})scenario(\d{1,4})")
-_KINDS = {"crossline": "line", "passagecounts": "line", "occupancy": "area", "numberofoccupants": "area"}
+_CROSSLINE = frozenset({"startTime", "resetTime", "reason"})
+_CROSSLINE_NAMES = frozenset({"crossline", "passagecounts"})
 _DIRECTIONS = {"in": "forward", "out": "backward"}
 _VEHICLES = frozenset({"car", "bus", "truck", "bike", "vehicle", "othervehicle", "motorcycle/bicycle"})
 _LOCAL = re.compile(r"\d{14}")
@@ -120,10 +122,11 @@ def _humans(data: Body, name: str) -> int:
 
 def _is_crossline(data: Body) -> bool:
     """Whether a scenario counts crossings; else it counts who is in an area."""
-    named = _KINDS.get(str(data.get("scenario")).lower())
-    if named:
-        return named == "line"
-    return "startTime" in data or any(name.startswith("total") and name != "total" for name in data)
+    if _CROSSLINE & data.keys() or any(name.startswith("total") and name != "total" for name in data):
+        return True
+    if "human" in data or any(name.lower() in _VEHICLES for name in data):
+        return False
+    return str(data.get("scenario")).lower() in _CROSSLINE_NAMES
 
 
 def _totals(body: Body, told: dict[str, Any]) -> list[Fact]:
@@ -190,7 +193,7 @@ def _to_message(fact: Fact) -> tuple[str, Body]:
         case Count(kind="cumulative", backward=0) if _LINE.fullmatch(fact.line):
             people = str(fact.forward)
             return _to_event(
-                fact, fact.line, {"startTime": "1970-01-01T00:00:00Z", "total": people, "totalHuman": people}
+                fact, fact.line, {"resetTime": "1970-01-01T00:00:00Z", "total": people, "totalHuman": people}
             )
         case ZoneCount() if area := _AREA.fullmatch(fact.zone.removeprefix(bodies.slug(fact.source))):
             people = str(fact.people)

@@ -185,11 +185,22 @@ def test_a_message_of_nobody_says_what_to_do() -> None:
         decode(event(startTime="x", total="1"), TAIL)
 
 
-def test_a_scenario_field_says_what_it_counts() -> None:
-    [crossed] = decode(event(scenario="Crossline", total="3"))
-    [inside] = decode(event(scenario="numberOfOccupants", total="3", startTime="x"))
-    assert isinstance(crossed, Count)
-    assert isinstance(inside, ZoneCount)
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        ({"scenario": "Door", "resetTime": "2026-05-01T00:00:00Z", "total": "3"}, Count),
+        ({"scenario": "Door", "total": "3", "totalBike": "0", "totalOtherVehicle": "0", "totalHuman": "3"}, Count),
+        ({"scenario": "Door", "reason": "human", "total": "3"}, Count),
+        ({"scenario": "Crossline", "total": "3"}, Count),
+        ({"scenario": "Crossline", "total": "5", "human": "3", "bike": "2", "otherVehicle": "0"}, ZoneCount),
+        ({"scenario": "numberOfOccupants", "total": "3"}, ZoneCount),
+        ({"total": "3"}, ZoneCount),
+    ],
+)
+def test_the_fields_of_a_scenario_say_what_it_counts(data: dict[str, object], kind: type[Fact]) -> None:
+    [fact] = decode(event(**data))
+    assert isinstance(fact, kind)
+    assert (fact.forward if isinstance(fact, Count) else fact.people if isinstance(fact, ZoneCount) else 0) == 3
 
 
 def test_several_measurements_and_a_time_zone_in_either_spelling() -> None:
