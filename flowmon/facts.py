@@ -99,12 +99,17 @@ class DesksOpen(FactBase, frozen=True, kw_only=True, tag="desks_open", gc=False)
 
 
 class DeviceStatus(FactBase, frozen=True, kw_only=True, tag="device_status", gc=False):
-    """A device's word about itself: heartbeat, last will, or fault with a reason. `source` is the device."""
+    """A device's word about itself: heartbeat, last will, or fault with a reason. `source` is the device.
+
+    serial: of its hardware, where `source` names the place and not the box. replaced: another box hangs there now.
+    """
 
     health: DeviceHealth
     reason: str = ""
     firmware: str = ""
     battery: float | None = None
+    serial: str = ""
+    replaced: bool = False
 
 
 class Tick(FactBase, frozen=True, kw_only=True, tag="tick", gc=False):

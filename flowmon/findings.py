@@ -96,13 +96,19 @@ class Forecast(FindingBase, frozen=True, kw_only=True, tag="forecast", gc=False)
 
 
 class Flow(FindingBase, frozen=True, kw_only=True, tag="flow", gc=False):
-    """People who went from one zone to a neighbour in the closed window `start`..`at`."""
+    """People who went from one zone to a neighbour in the closed window `start`..`at`.
+
+    late: told after that window was; these people come on top of what was told of it, and history is the sum of both.
+    counter: who told them late, as counters of one portal see the same people ("" when not late).
+    """
 
     portal: str
     origin: str
     destination: str
     people: int
     start: float
+    late: bool = False
+    counter: str = ""
 
 
 class Dwell(FindingBase, frozen=True, kw_only=True, tag="dwell", gc=False):
@@ -141,7 +147,11 @@ class EpisodeChanged(FindingBase, frozen=True, kw_only=True, tag="episode", gc=F
 
 
 class DeviceState(FindingBase, frozen=True, kw_only=True, tag="device_state", gc=False):
-    """A counter or receiver: its health since when and why, what it blinds, and its clock against ours."""
+    """A counter or receiver: its health since when and why, what it blinds or makes doubtful, and its clock.
+
+    clock_skew_s: gateway - device. time_source: whose time its reports are given: its own, its own shifted by a
+    known error, or the gateway's.
+    """
 
     device: str
     kind: Literal["counter", "receiver", "gateway"]
@@ -151,6 +161,7 @@ class DeviceState(FindingBase, frozen=True, kw_only=True, tag="device_state", gc
     last_at: float | None = None
     zones: list[str] = []
     clock_skew_s: float | None = None
+    time_source: Literal["device", "shifted", "gateway"] = "device"
 
 
 class Correction(FindingBase, frozen=True, kw_only=True, tag="correction", gc=False):
@@ -202,6 +213,8 @@ def subject(finding: Finding) -> str:
             return f"queue/{finding.queue}"
         case Forecast():
             return f"forecast/{finding.zone}/{finding.horizon_s:g}"
+        case Flow(late=True):
+            return f"flow/{finding.portal}/{finding.origin}/{finding.counter}"
         case Flow():
             return f"flow/{finding.portal}/{finding.origin}"
         case Dwell():

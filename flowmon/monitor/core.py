@@ -35,6 +35,7 @@ from flowmon.facts import (
 )
 from flowmon.findings import Correction, Finding, Rejected
 from flowmon.monitor.alerts import Alerts, AlertsState, Measure
+from flowmon.monitor.conservation import Conservation, ConservationState
 from flowmon.monitor.flows import Flows, FlowsState
 from flowmon.monitor.health import Health, HealthState
 from flowmon.monitor.intake import LEAP_S, TIME_MAX, Crossing, Intake, IntakeState, Refused
@@ -44,7 +45,7 @@ from flowmon.monitor.states import REPEAT_S, States, StatesState
 from flowmon.monitor.visits import Visits, VisitsState
 from flowmon.venue.model import Venue, fingerprint
 
-VERSION = 1
+VERSION = 2
 STEP_MAX_S = 60.0  # ticks that are further apart were missed, not lived through
 REFUSALS_REPEAT_S = 60.0
 REFUSALS_MAX = 1_000
@@ -59,6 +60,7 @@ class MonitorState(Struct):
     intake: IntakeState
     occupancy: OccupancyState
     flows: FlowsState
+    conservation: ConservationState
     queues: QueuesState
     visits: VisitsState
     health: HealthState
@@ -75,6 +77,7 @@ class Monitor:
         self._intake = Intake(venue, state.intake if state else None)
         self._occupancy = Occupancy(venue, state.occupancy if state else None)
         self._flows = Flows(venue, state.flows if state else None)
+        self._conservation = Conservation(venue, state.conservation if state else None)
         self._queues = Queues(venue, state.queues if state else None)
         self._visits = Visits(state.visits if state else None)
         self._health = Health(venue, state.health if state else None)
@@ -147,6 +150,7 @@ class Monitor:
                 intake=self._intake.state,
                 occupancy=self._occupancy.save(),
                 flows=self._flows.state,
+                conservation=self._conservation.state,
                 queues=self._queues.state,
                 visits=self._visits.state,
                 health=self._health.state,
@@ -170,16 +174,33 @@ class Monitor:
     # One method for each kind of fact.
 
     def _count(self, fact: Count) -> Sequence[Finding]:
-        self._intake.counter_of(fact)
-        if not self._intake.is_new(fact):
-            return ()
-        _live(fact)
-        self._hear(fact)
-        at = self._when(fact)
-        crossing = self._intake.take(fact, at)
-        if crossing is not None:
-            self._states.touch(self._occupancy.wait(crossing))
-        return ()
+        intake, health = self._intake, self._health
+        now = intake.state.now
+        try:
+            lives = intake.take(fact)
+        except Refused as refused:
+            health.doubt(fact.source, "refused", str(refused), now)
+            raise
+        if lives:
+            health.heard(fact.source, now)
+        clock = intake.clock_of(fact.source)
+        if clock is not None and clock.lag is not None:
+            health.clock(fact.source, clock.lag, clock.reason, clock.source, now)
+        if intake.arrived:
+            for crossing in intake.arrived:
+                self._states.touch(self._occupancy.wait(crossing))
+            intake.arrived.clear()
+        if intake.notes:
+            for note in intake.notes:
+                health.doubt(note.device, note.code, note.reason, now, lasting=note.lasting)
+            intake.notes.clear()
+        return self._past() if intake.past else ()
+
+    def _past(self) -> Sequence[Finding]:
+        """What is told too late to move the live number corrects history."""
+        told = self._flows.told_late(self._intake.past)
+        self._intake.past.clear()
+        return told
 
     def _tick(self, fact: Tick) -> Sequence[Finding]:
         step = self._intake.step(fact.at)
@@ -194,6 +215,10 @@ class Monitor:
         if self._intake.is_new(fact):
             self._when(fact)
             self._health.status(fact, self._intake.state.now)
+            self._intake.replaced(fact)
+            for note in self._intake.notes:
+                self._health.doubt(note.device, note.code, note.reason, self._intake.state.now)
+            self._intake.notes.clear()
         return ()
 
     def _presence(self, fact: Presence) -> Sequence[Finding]:
@@ -288,6 +313,7 @@ class Monitor:
         """The clock was set, or the machine was off: people stay, everything that was timed starts again."""
         self._occupancy.leap(now)
         self._flows.leap()
+        self._conservation.leap()
         self._queues.forget()
         self._health.leap(now)
         self._alerts.leap()
@@ -296,10 +322,14 @@ class Monitor:
     def _close(self, ripe: list[Crossing], at: float, step: float) -> list[Finding]:
         findings: list[Finding] = []
         now = self._intake.state.now
+        for device, code, reason in self._conservation.close(ripe, at, now):
+            self._health.doubt(device, code, reason, now, lasting=True)
         turned = self._health.close(now)
         emptied = self._occupancy.empty_if_closed(at)
         if emptied:
             self._queues.forget()
+        if self._occupancy.state.empty_at != self._conservation.state.empty_at:
+            self._conservation.empty(self._occupancy.state.empty_at)
         corrected = self._occupancy.close(ripe, self._health.blind_counters(), at, step)
         findings += [*turned, *emptied, *corrected, *self._flows.close(ripe, at)]
         served = self._queues.close(ripe, at)
@@ -327,9 +357,9 @@ class Monitor:
 
     def _when(self, fact: Fact) -> float:
         at, reason = self._intake.when(fact)
-        if fact.seen and not fact.historical:
+        if fact.seen and not fact.historical and self._intake.clock_of(fact.source) is None:
             skew = self._intake.skewed(fact.source, fact.seen - fact.at) if reason else fact.seen - fact.at
-            self._health.clock(fact.source, skew, reason)
+            self._health.clock(fact.source, skew, reason, "gateway" if reason else "device", self._intake.state.now)
         return at
 
     def _queue_of(self, name: str) -> str:

@@ -2,17 +2,31 @@
 
 Proof of life is anything a device says, at the time of the tick after which it was heard (never its own clock).
 A device is silent when nothing came for `silent_after_s`; its last will makes it silent at once.
+
+A device that speaks, but of whom something is odd (its clock, its registers, a direction that cannot be), is suspect:
+its counts are used, and what is odd is told with the zones it touches, until it ends; what happened once, for ten
+minutes.
 """
 
 from msgspec import Struct, field
 
 from flowmon.facts import DeviceStatus
 from flowmon.findings import DeviceHealthState, DeviceState
+from flowmon.monitor.clocks import TimeSource
 from flowmon.names import OUTSIDE
 from flowmon.venue.model import Venue
 
 REPEAT_S = 60.0
 BLIND = {"silent", "fault"}
+DOUBT_LASTS_S = 600.0
+
+
+class Doubt(Struct):
+    """One odd thing about a device. until: when it is over by itself, None when somebody says so."""
+
+    reason: str
+    since: float
+    until: float | None
 
 
 class Device(Struct):
@@ -24,8 +38,10 @@ class Device(Struct):
     heard: float | None = None
     told: float = -1e18
     told_health: DeviceHealthState | None = None
+    told_reason: str = ""
     skew: float | None = None
-    clock: str = ""
+    time_source: TimeSource = "device"
+    doubts: dict[str, Doubt] = field(default_factory=dict)
 
 
 class HealthState(Struct):
@@ -64,11 +80,24 @@ class Health:
         if device is not None:
             device.heard = now
 
-    def clock(self, source: str, skew_s: float, reason: str) -> None:
+    def clock(self, source: str, skew_s: float, reason: str, time_source: TimeSource, now: float) -> None:
         """What its time stamps say of a device's clock; reason '' when it can be believed."""
         device = self.state.devices.get(source)
         if device is not None:
-            device.skew, device.clock = round(skew_s, 1), reason
+            device.skew, device.time_source = skew_s, time_source
+            if reason or "clock" in device.doubts:
+                self.doubt(source, "clock", reason, now, lasting=True)
+
+    def doubt(self, source: str, code: str, reason: str, now: float, *, lasting: bool = False) -> None:
+        """Something is odd about a device: for ten minutes, or (lasting) until the same code comes with reason ''."""
+        device = self.state.devices.get(source)
+        if device is None:
+            return
+        if not reason:
+            device.doubts.pop(code, None)
+            return
+        known = device.doubts.get(code)
+        device.doubts[code] = Doubt(reason, known.since if known else now, None if lasting else now + DOUBT_LASTS_S)
 
     def status(self, fact: DeviceStatus, now: float) -> None:
         """A device's own word: a fault stays until it says it is online."""
@@ -95,6 +124,8 @@ class Health:
         for device in self.state.devices.values():
             device.heard = None if device.heard is None else now
             device.told, device.since = -1e18, min(device.since, now)
+            for doubt in device.doubts.values():
+                doubt.since, doubt.until = min(doubt.since, now), None if doubt.until is None else now + DOUBT_LASTS_S
 
     def close(self, now: float) -> list[DeviceState]:
         """Judge every device at a tick; returns those that changed, and each one once a minute."""
@@ -105,8 +136,9 @@ class Health:
         told = []
         for name, device in self.state.devices.items():
             self._judge(name, device, now)
-            if device.health != device.told_health or now - device.told >= REPEAT_S:
-                device.told, device.told_health = now, device.health
+            changed = device.health != device.told_health or device.reason != device.told_reason
+            if changed or now - device.told >= REPEAT_S:
+                device.told, device.told_health, device.told_reason = now, device.health, device.reason
                 told.append(self.device_state(name, now))
         return told
 
@@ -119,10 +151,11 @@ class Health:
             kind="counter" if self._kind[name] == "counter" else "receiver",
             health=device.health,
             since=device.since,
-            reason=device.reason or device.clock,
+            reason=device.reason,
             last_at=device.heard,
-            zones=self._zones[name] if device.health in BLIND else [],
-            clock_skew_s=device.skew,
+            zones=self._zones[name] if device.health in BLIND or device.health == "suspect" else [],
+            clock_skew_s=None if device.skew is None else round(device.skew, 1),
+            time_source=device.time_source,
         )
 
     @property
@@ -164,8 +197,16 @@ class Health:
         elif now - device.heard > limit:
             if device.health != "fault":
                 self._turn(device, "silent", f"nothing heard for {limit:.0f} s", device.heard)
-        elif device.health in {"unknown", "silent"}:
-            self._turn(device, "good", "", now)
+        elif device.health != "fault":
+            if device.doubts:
+                for code in [c for c, d in device.doubts.items() if d.until is not None and d.until <= now]:
+                    del device.doubts[code]
+            if device.doubts:
+                reason = "; ".join(doubt.reason for doubt in device.doubts.values())
+                if device.health != "suspect" or device.reason != reason:
+                    self._turn(device, "suspect", reason, min(doubt.since for doubt in device.doubts.values()))
+            elif device.health != "good":
+                self._turn(device, "good", "", now)
 
     def _turn(self, device: Device, health: DeviceHealthState, reason: str, since: float) -> None:
         self._blinded = None

@@ -37,11 +37,14 @@ from flowmon.venue.outline import area
 HIGH = 0.8  # share of the capacity from which a zone is called high
 TRUTH_LASTS_S = 86_400.0
 RATE_HALF_LIFE_S = 1_200.0
+GAP_S = 3_600.0  # a report about more than the longest period of a counter
+GAP_SHARE = 0.1  # share of its people that may be wrong
 RECOUNT_SHARE = 0.02  # a person who counts a crowd is right to 2 % or one head
 
 
 class OccupancyState(Struct):
     """truth: zone -> time of the last one; rates: people/s a door-direction; raw: plain in - out of a place.
+    raw and entered are in parts of a person, as many as make every counter's share of its portal a whole number.
 
     periods: counter -> seconds its last report was about; negative_since: zones below zero, and since when.
     """
@@ -105,7 +108,7 @@ class Occupancy:
             if people:
                 for place, parts in self._moves[direction]:
                     self._waiting[place] += parts * people
-                    self._raw_waiting[place] += people if parts > 0 else -people
+                    self._raw_waiting[place] += parts * people
                     touched.append(place)
         return touched
 
@@ -126,7 +129,14 @@ class Occupancy:
             self.state.periods[crossing.counter] = crossing.period_s
         for column in np.flatnonzero(counts).tolist():
             self.state.rates[column].learn(float(counts[column]), at)
-        self._balance.learn(counts, self._unseen(blind, at, step_s) if blind else None)
+        missing = self._unseen(blind, at, step_s) if blind else None
+        for crossing in ripe:
+            if crossing.period_s > GAP_S:  # told in one sum over a gap: nobody knows what else it missed meanwhile
+                missing = np.zeros(len(counts)) if missing is None else missing
+                column = self._column[crossing.counter]
+                missing[column] += GAP_SHARE * crossing.forward
+                missing[column + 1] += GAP_SHARE * crossing.backward
+        self._balance.learn(counts, missing)
         corrected = self._settle(at)
         self._refresh()
         return corrected
@@ -206,7 +216,7 @@ class Occupancy:
             level="unknown" if unknown else _level(shown, capacity),
             quality=quality if truth is not None and at - truth <= TRUTH_LASTS_S else _worse(quality, "estimated"),
             truth_age_s=None if truth is None else round(at - truth, 3),
-            raw=self.state.raw[place] + raw_waiting,
+            raw=round((self.state.raw[place] + raw_waiting) / self._parts),
             beacons=beacons,
             provisional=provisional,
         )
@@ -225,7 +235,7 @@ class Occupancy:
             capacity=self._capacity,
             inflow=flows[0],
             outflow=flows[1],
-            entered=self.state.entered,
+            entered=self.state.entered // self._parts,
             level=_level(shown, self._capacity),
             quality=quality if oldest >= 0 and at - oldest <= TRUTH_LASTS_S else _worse(quality, "estimated"),
             truth_age_s=round(at - oldest, 3) if oldest >= 0 else None,
@@ -260,10 +270,11 @@ class Occupancy:
         column = self._column[crossing.counter]
         for direction, people in ((column, crossing.forward), (column + 1, crossing.backward)):
             for place, parts in self._moves[direction]:
-                self.state.raw[place] += people if parts > 0 else -people
+                self.state.raw[place] += parts * people
         counter = self._venue.counters[crossing.counter]
         if OUTSIDE in self._venue.portals[counter.portal].between:
-            self.state.entered += crossing.backward if counter.towards == OUTSIDE else crossing.forward
+            part = abs(self._moves[column][0][1])
+            self.state.entered += part * (crossing.backward if counter.towards == OUTSIDE else crossing.forward)
 
     def _unseen(self, blind: set[str], at: float, step_s: float) -> Array:
         """People who probably passed the silent counters in one step, shape (D,)."""

@@ -55,6 +55,8 @@ class Counter(Struct, frozen=True, forbid_unknown_fields=True):
     Counters that share a portal watch the same crossings and are averaged; two halves of a wide door are two portals.
 
     credit: which kind of count moves people, when a device sends several; exactly one per line.
+    invert: the device hangs the other way round, its in is our backward. backward_line: the line of the same device
+    whose forward counts are this counter's backward ones, where one line counts one direction only.
     silent_after_s: seconds without a word from the device before it is called silent.
     """
 
@@ -64,6 +66,8 @@ class Counter(Struct, frozen=True, forbid_unknown_fields=True):
     device: str = ""
     dialect: str = "native"
     credit: Literal["event", "window", "cumulative"] = "event"
+    invert: bool = False
+    backward_line: str = ""
     silent_after_s: float = 90.0
 
 

@@ -113,7 +113,11 @@ export interface DesksOpen {
   desks: number;
 }
 
-/** A device's word about itself: heartbeat, last will, or fault with a reason. `source` is the device. */
+/**
+ * A device's word about itself: heartbeat, last will, or fault with a reason. `source` is the device.
+ *
+ * serial: of its hardware, where `source` names the place and not the box. replaced: another box hangs there now.
+ */
 export interface DeviceStatus {
   type: "device_status";
   at: number;
@@ -126,6 +130,8 @@ export interface DeviceStatus {
   reason?: string;
   firmware?: string;
   battery?: number | null;
+  serial?: string;
+  replaced?: boolean;
 }
 
 /** Time itself, written once a second by whoever leads. `seq` counts ticks. The only clock of the core. */
@@ -315,7 +321,12 @@ export interface Forecast {
   method: string;
 }
 
-/** People who went from one zone to a neighbour in the closed window `start`..`at`. */
+/**
+ * People who went from one zone to a neighbour in the closed window `start`..`at`.
+ *
+ * late: told after that window was; these people come on top of what was told of it, and history is the sum of both.
+ * counter: who told them late, as counters of one portal see the same people ("" when not late).
+ */
 export interface Flow {
   type: "flow";
   at: number;
@@ -325,6 +336,8 @@ export interface Flow {
   destination: string;
   people: number;
   start: number;
+  late?: boolean;
+  counter?: string;
 }
 
 /** How long beacon carriers stayed in a zone, over the closed window `start`..`at`. `visits` is at least five. */
@@ -367,7 +380,12 @@ export interface EpisodeChanged {
   cause?: string;
 }
 
-/** A counter or receiver: its health since when and why, what it blinds, and its clock against ours. */
+/**
+ * A counter or receiver: its health since when and why, what it blinds or makes doubtful, and its clock.
+ *
+ * clock_skew_s: gateway - device. time_source: whose time its reports are given: its own, its own shifted by a
+ * known error, or the gateway's.
+ */
 export interface DeviceState {
   type: "device_state";
   at: number;
@@ -380,6 +398,7 @@ export interface DeviceState {
   last_at?: number | null;
   zones?: string[];
   clock_skew_s?: number | null;
+  time_source?: "device" | "gateway" | "shifted";
 }
 
 /** A number was changed by something else than a crossing: who, why, and by how much. */
