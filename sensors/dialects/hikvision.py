@@ -5,7 +5,7 @@ FinEst-Twins/fvh_peoplecounter_in.
 
 Count kinds, told apart by `statisticalMethods` alone, for `<enter>` and `<exit>` are the same tags in all of them:
 `realTime` -> `cumulative` (one message a crossing), `timeRange` and `signalTrigger` -> `window`. Without it nothing
-is credited. The line is `channelID` ("1").
+is credited. The line is `channelID` ("1"), with `regionsID` where that is not 1 ("1-2"): each has registers of its own.
 Health: `videoloss` inactive is the heartbeat; active `videoloss`, `shelteralarm`, `tamperdetection` and
 `scenechangedetection` are faults, and good again when they are told inactive.
 
@@ -180,7 +180,7 @@ def _count(values: Values, told: dict[str, Any]) -> Count:
     flags = (_one(values, path) for path in ("isdataretransmission", "peoplecounting/isdataretransmission"))
     told |= {
         "counter": told["source"],
-        "line": bodies.name(_one(values, "channelid") or "1", "channelID"),
+        "line": _line(values),
         "forward": bodies.digits(_one(values, "peoplecounting/enter"), "enter"),
         "backward": bodies.digits(_one(values, "peoplecounting/exit"), "exit"),
         "historical": "true" in flags,
@@ -196,6 +196,12 @@ def _count(values: Values, told: dict[str, Any]) -> Count:
             raise Undecodable("hikvision: a window needs startTime before endTime")
         return Count(at=end, kind="window", start=start, end=end, **told)
     raise Undecodable("hikvision: statisticalMethods is not realTime, timeRange or signalTrigger: not credited")
+
+
+def _line(values: Values) -> str:
+    channel = bodies.name(_one(values, "channelid") or "1", "channelID")
+    region = bodies.name(_one(values, "peoplecounting/regionsid") or "1", "regionsID")
+    return channel if region == "1" else bodies.name(f"{channel}-{region}", "channelID and regionsID")
 
 
 def _time(text: str | None, what: str, otherwise: float | None = None) -> float:

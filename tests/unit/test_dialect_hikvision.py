@@ -186,6 +186,13 @@ def test_a_multipart_body_by_its_header_or_its_first_line() -> None:
         assert hikvision.decode(Message(topic="hik", payload=body, seen=SEEN, headers=headers), "") == [REGISTER]
 
 
+def test_regions_of_a_channel_are_lines_of_their_own() -> None:
+    text = alert(counting("realTime", REAL)).replace("</exit></people", "</exit><regionsID>2</regionsID></people")
+    assert [fact.line for fact in decode(text) if isinstance(fact, Count)] == ["1-2"]
+    same = text.replace("<regionsID>2", "<regionsID>1")
+    assert [fact.line for fact in decode(same) if isinstance(fact, Count)] == ["1"]
+
+
 def test_an_alert_as_json() -> None:
     told = {
         "macAddress": "84:9a:40:ec:f1:6d", "channelID": 1, "dateTime": "2026-05-02T14:01:00Z",
