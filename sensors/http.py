@@ -18,6 +18,7 @@ import ssl
 from collections.abc import Sequence
 from itertools import count
 
+import msgspec
 from aiohttp import web
 
 from flowmon import metrics, settings
@@ -36,6 +37,7 @@ from sensors.routes import Routes
 BATCH = 500
 _KEPT_OF_LARGE = 16_384
 _HANDSHAKE_S = 10.0
+_PATH_MAX = 300
 _METHODS = ("GET", "HEAD", "POST", "PUT")
 
 _log = logging.getLogger(__name__)
@@ -191,7 +193,7 @@ class HttpInbox:
         if self._stopped:
             raise busy("the gateway stops: send again in a moment")
         path = request.path.removeprefix("/").removesuffix("/")
-        post = self._routes.posted(path) if path.isprintable() else None
+        post = self._routes.posted(path) if path.isprintable() and len(path) <= _PATH_MAX else None
         if post is None:
             raise Refusal(404, "no route of a venue file has this path: add one, or correct the URL in the device")
         if request.method not in _METHODS:
@@ -241,8 +243,7 @@ class HttpInbox:
             raise busy("the journal is behind: send again in a moment")
         number = next(self._numbers)
         found = self._open[number] = _Open()
-        message = _numbered(message, number)
-        self._waiting[number] = message
+        message = self._waiting[number] = msgspec.structs.replace(message, mid=number)
         self._bodies.held += len(message.payload)
         self._arrived.set()
         await asyncio.wait({found.answer}, timeout=self._limits.answer_s)
@@ -271,18 +272,6 @@ class _Open:
     def settle(self, *, safe: bool) -> None:
         if not self.answer.done():
             self.answer.set_result(safe)
-
-
-def _numbered(message: Message, number: int) -> Message:
-    return Message(
-        topic=message.topic,
-        payload=message.payload,
-        seen=message.seen,
-        headers=message.headers,
-        size=message.size,
-        mid=number,
-        pushed=True,
-    )
 
 
 def _refused(refusal: Refusal) -> web.Response:

@@ -6,10 +6,8 @@ from collections.abc import Sequence
 
 from flowmon.clock import Clock
 from flowmon.settings import Settings
-from sensors import http_secrets, http_tls
 from sensors.dialects.port import Message
 from sensors.gateway import Inbox
-from sensors.http import HttpInbox
 from sensors.mqtt import Login, MqttInbox
 from sensors.routes import Routes
 
@@ -68,6 +66,10 @@ async def started(chosen: Settings, routes: Routes, clock: Clock) -> Inboxes:
     mqtt = MqttInbox(chosen.mqtt, routes.filters, login, clock)
     inboxes: list[Inbox] = [mqtt]
     if chosen.http:
+        # aiohttp takes a third of a second to load, which most museums need not wait for
+        from sensors import http_secrets, http_tls  # noqa: PLC0415
+        from sensors.http import HttpInbox  # noqa: PLC0415
+
         known = http_secrets.load(chosen.http_secrets, routes.posts)
         tls = http_tls.context(chosen.http_certificate, chosen.http_key) if chosen.http_certificate else None
         posted = HttpInbox(chosen.http, routes, known, clock, tls=tls)
