@@ -95,7 +95,7 @@ def _masked(fact: Fact) -> Fact:
 def arguments(parser: argparse.ArgumentParser) -> None:
     """FILE… and what the file does not say."""
     parser.add_argument("files", nargs="+", metavar="FILE", help="a message: as it was sent, or in hex; - is stdin")
-    parser.add_argument("--dialect", metavar="D", help="only this one (flowmon dialects) or mapping.toml; else all are tried")
+    parser.add_argument("--dialect", metavar="D", help="only this one, or a mapping.toml; without it all are tried")
     parser.add_argument("--topic", default="", metavar="T", help="MQTT topic, or the path of an HTTP push")
     parser.add_argument("--header", action="append", default=[], metavar="K=V", help="an HTTP header; may be repeated")
     parser.add_argument("--device", default="", metavar="NAME", help="the name a route gives the device")
