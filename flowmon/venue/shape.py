@@ -180,6 +180,8 @@ def _neutral(kind: Any) -> Any:
         return args[0]
     if origin is tuple:
         return tuple(_neutral(item) for item in args)
-    if NoneType in args:
+    if NoneType in args or kind is Any:
         return None
+    if _is_struct(kind):
+        return Shape().struct(kind, {}, "")
     return kind() if origin is None else origin()
