@@ -111,7 +111,8 @@ def xml_mapping() -> Mapped:
 def test_xml_by_local_names() -> None:
     body = (
         b'<m:Metrics xmlns:m="urn:x" DeviceId="b-7"><ReportData><Object kind="lamp"><Count/></Object>'
-        b'<Object kind="door"><Count UnixStartTime="1777730400" Enters="4"><Out> 2 </Out></Count></Object></ReportData></m:Metrics>'
+        b'<Object kind="door"><Count UnixStartTime="1777730400" Enters="4"><Out> 2 </Out></Count></Object>'
+        b"</ReportData></m:Metrics>"
     )
     [fact] = decode(xml_mapping(), body)
     assert isinstance(fact, Count)
@@ -311,6 +312,18 @@ def test_map_test_passes_fails_and_misses_samples(tmp_path: Path, capsys: pytest
     assert report["samples"][0]["difference"] == [
         f'- {{"type":"zone_count","at":{SEEN},"source":"d","seen":{SEEN},"zone":"z","people":1}}'
     ]
+
+
+@pytest.mark.parametrize("page", ["README.md", "sensors/dialects/README.md"])
+def test_the_example_of_the_documentation_does_what_it_says(page: str) -> None:
+    text = Path(__file__).parents[2].joinpath(page).read_text(encoding="utf-8")
+    examples = [part.partition("```")[0] for part in text.split("```toml\n")[1:] if "[[facts]]" in part]
+    assert examples
+    for example in examples:
+        mapped, problems = parse(example.encode())
+        assert not problems
+        assert mapped is not None
+        assert [outcome for outcome in run(mapped, Path()) if not outcome.passed] == []
 
 
 def test_a_difference_names_the_field(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
