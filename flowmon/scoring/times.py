@@ -2,7 +2,7 @@
 
 The format is chosen once for a column, from its first rows, because one row cannot tell 3/4/2026 from 4/3/2026.
 Assumption: a column has one format. Where day-first and month-first fit equally, the one with the rows in order wins,
-then day-first; the choice is part of the report.
+then the one with the rows closer together, then day-first; the choice is part of the report.
 """
 
 import math
@@ -73,10 +73,11 @@ class Clock:
         """Seconds since the epoch and the local offset from UTC in seconds; None when it is no time of 1970..2100."""
         return self._told(self._reader(text.strip()))
 
-    def _fit(self, reader: Callable[[str], datetime | float | None], sample: Sequence[str]) -> tuple[int, int]:
-        """How many times a reader can read, and how many of them are in order."""
+    def _fit(self, reader: Callable[[str], datetime | float | None], sample: Sequence[str]) -> tuple[int, int, float]:
+        """How many times a reader can read, how many of them are in order, and how close together they are."""
         read = [told[0] for told in (self._told(reader(text.strip())) for text in sample) if told]
-        return len(read), sum(later >= earlier for earlier, later in pairwise(read))
+        span = max(read) - min(read) if read else 0.0
+        return len(read), sum(later >= earlier for earlier, later in pairwise(read)), -span
 
     def _told(self, found: datetime | float | None) -> tuple[float, float] | None:
         """What a reader found as seconds and offset."""
