@@ -177,7 +177,7 @@ def _list(args: argparse.Namespace) -> int:
         print(json.dumps(rows, indent=2))
         return 0
     for scenario in known:
-        print(f"{scenario.name:<14} {scenario.day}  {visitors(scenario, venue):>6} visitors  {scenario.title}")
+        print(f"{scenario.name:<18} {scenario.day}  {visitors(scenario, venue):>6} visitors  {scenario.title}")
     return 0
 
 

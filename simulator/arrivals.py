@@ -46,7 +46,10 @@ def arrivals(scenario: Scenario, venue: Venue, day: Day, rng: np.random.Generato
             )
     expected = max(0, visitors(scenario, venue) - sum(coach.people for coach in coaches))
     sizes = list(_sizes(scenario, expected, rng))
-    times = day.opens + admission * _profile(scenario, rng.random(len(sizes)))
+    uniform = rng.random(len(sizes))
+    times = day.opens + admission * _profile(scenario, uniform)
+    if scenario.bursts:
+        times = _in_bursts(scenario, times, rng).clip(day.opens, day.opens + admission)
     return sorted([*coaches, *map(Arrival, times.tolist(), sizes)])
 
 
@@ -57,6 +60,19 @@ def _sizes(scenario: Scenario, expected: int, rng: np.random.Generator) -> Itera
         size = min(expected, int(rng.choice(sizes, p=shares)))
         yield size
         expected -= size
+
+
+def _in_bursts(scenario: Scenario, times: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Some parties come with others: at the time of one of a few of them, within `burst_s`."""
+    together = np.flatnonzero(rng.random(len(times)) < scenario.bursts)
+    bursts = max(1, round(len(together) / scenario.burst_parties))
+    if len(together):
+        centres = rng.choice(times, bursts)
+        times = times.copy()
+        times[together] = centres[rng.integers(bursts, size=len(together))] + rng.random(len(together)) * (
+            scenario.burst_s
+        )
+    return times
 
 
 def _profile(scenario: Scenario, uniform: np.ndarray) -> np.ndarray:

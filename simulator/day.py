@@ -1,6 +1,6 @@
 """The day of a scenario on the epoch: when the venue opens, when it closes, and what `11:00` means."""
 
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Struct
@@ -21,6 +21,7 @@ class Day(Struct, frozen=True):
     opens: float
     closes: float
     shift_s: float = 0.0
+    after_s: float = AFTER_S
 
     @property
     def start(self) -> float:
@@ -30,19 +31,40 @@ class Day(Struct, frozen=True):
     @property
     def end(self) -> float:
         """When the simulation ends."""
-        return self.closes + AFTER_S
+        return self.closes + self.after_s
 
     def at(self, clock: str) -> float:
         """`HH:MM` or `HH:MM:SS` of that day to the epoch, shifted. Raises FlowmonError when it is no time."""
         return _epoch(self.date, clock, self.zone) + self.shift_s
 
 
+def open_days(scenario: Scenario, venue: Venue, count: int) -> list[date]:
+    """The first `count` days from the scenario's on that the venue is open. Raises FlowmonError when it never is."""
+    on, found = _date(scenario), list[date]()
+    for ahead in range(7 * (count + 1)):
+        candidate = on + timedelta(days=ahead)
+        given = scenario.opens and scenario.closes
+        if given or any(candidate.weekday() in hours.days for hours in venue.hours):
+            found.append(candidate)
+            if len(found) == count:
+                return found
+    raise FlowmonError(f"{venue.id} is not open on {count} days after {scenario.day}: give it hours")
+
+
+def _date(scenario: Scenario) -> date:
+    try:
+        return date.fromisoformat(scenario.day)
+    except ValueError as error:
+        raise FlowmonError(f"day {scenario.day!r}: {error}") from error
+
+
 def day_of(scenario: Scenario, venue: Venue, *, shift_s: float = 0.0) -> Day:
     """The day of a scenario at a venue. Raises FlowmonError when the venue is closed on it and no hours are given."""
+    on = _date(scenario)
     try:
-        on, zone = date.fromisoformat(scenario.day), ZoneInfo(venue.timezone)
+        zone = ZoneInfo(venue.timezone)
     except (ValueError, ZoneInfoNotFoundError) as error:
-        raise FlowmonError(f"day {scenario.day!r} in {venue.timezone!r}: {error}") from error
+        raise FlowmonError(f"{venue.id} is in {venue.timezone!r}: {error}") from error
     hours = next((h for h in venue.hours if on.weekday() in h.days), None)
     opens = scenario.opens or (hours.opens if hours else None)
     closes = scenario.closes or (hours.closes if hours else None)
@@ -50,7 +72,8 @@ def day_of(scenario: Scenario, venue: Venue, *, shift_s: float = 0.0) -> Day:
         raise FlowmonError(
             f"{venue.id} is closed on {scenario.day}: set opens and closes in the scenario, or another day"
         )
-    day = Day(on, zone, _epoch(on, opens, zone) + shift_s, _epoch(on, closes, zone) + shift_s, shift_s)
+    after_s = AFTER_S + scenario.overstay_s
+    day = Day(on, zone, _epoch(on, opens, zone) + shift_s, _epoch(on, closes, zone) + shift_s, shift_s, after_s)
     if day.closes - day.opens < max(2 * 3600, scenario.last_entry_s + 3600):
         raise FlowmonError(
             f"{scenario.name}: {opens} to {closes} is too short a day; two hours are the least, "

@@ -1,6 +1,7 @@
 """Imperfect people counters. They see crossings and tell what they believe, on their own clock.
 
-    seen = crossing, unless missed (per door and direction; more often right behind another), sometimes twice;
+    seen = crossing, unless missed (per door and direction; more often right behind another, and where the scenario
+    says so together with its neighbours in time), sometimes twice;
     staff walk through too: out and back again, so they never change the true occupancy.
 
 Figures: Beta draw of the miss rate per direction, because equal rates would cancel and make the problem too easy.
@@ -16,15 +17,19 @@ import simpy
 from flowmon.facts import Count, DeviceStatus, Fact
 from flowmon.venue.model import Counter
 from simulator.faults import Faults
-from simulator.scenario import DeviceErrors
+from simulator.scenario import DeviceErrors, FaultKind
 
 Process = Generator[simpy.Event, Any, None]
 Send = Callable[[str, Fact], None]
 FIRMWARE = "simulator"
+_LOSSES: tuple[FaultKind, ...] = ("loss", "knock")
 
 
 class Voice:
-    """What every device has: a name, a clock that is a little wrong, heartbeats, and faults."""
+    """What every device has: a name, a clock that is a little wrong, heartbeats, and faults.
+
+    made: draws what the device is for good. rng: draws what it does on this day.
+    """
 
     def __init__(
         self,
@@ -32,6 +37,7 @@ class Voice:
         name: str,
         errors: DeviceErrors,
         faults: Faults,
+        made: np.random.Generator,
         rng: np.random.Generator,
         send: Send,
     ) -> None:
@@ -41,8 +47,8 @@ class Voice:
         self._faults = faults
         self._rng = rng
         self._send = send
-        self._skew = float(rng.normal(0.0, 1.0)) * errors.skew_s
-        self._phase = float(rng.random()) * errors.heartbeat_s
+        self._skew = float(made.normal(0.0, 1.0)) * errors.skew_s
+        self._phase = float(made.random()) * errors.heartbeat_s
         self._beats = 0
 
     def clock(self) -> float:
@@ -54,34 +60,34 @@ class Voice:
         """Whether the device works at all."""
         return self._faults.of(self.name, "dropout", self._env.now) is None
 
+    def beat(self, at: float) -> DeviceStatus:
+        """The word that the device is well, at a time of its own clock."""
+        self._beats += 1
+        return DeviceStatus(
+            at=at, source=self.name, seq=self._beats, simulated=True, health="online", firmware=FIRMWARE
+        )
+
     def heartbeats(self) -> Process:
         """The process that says `online` every heartbeat."""
         yield self._env.timeout(self._phase)
         while True:
             if self.alive():
-                self._beats += 1
-                self._send(
-                    self.name,
-                    DeviceStatus(
-                        at=self.clock(),
-                        source=self.name,
-                        seq=self._beats,
-                        simulated=True,
-                        health="online",
-                        firmware=FIRMWARE,
-                    ),
-                )
+                self._send(self.name, self.beat(self.clock()))
             yield self._env.timeout(self._errors.heartbeat_s)
 
 
 class Line:
-    """One counting line of a device: its miss rates, and what it has counted."""
+    """A counting line of a device: how often it misses and doubles each direction, and what it has counted.
 
-    def __init__(self, counter: Counter, errors: DeviceErrors, rng: np.random.Generator) -> None:
+    made: draws its errors, and where its register stands, which has counted since the device was made.
+    """
+
+    def __init__(self, counter: Counter, errors: DeviceErrors, made: np.random.Generator) -> None:
         self.counter = counter
-        self.miss = {forward: _beta(errors.miss, errors.miss_spread, rng) for forward in (True, False)}
+        self.miss = {forward: _beta(errors.miss, errors.miss_spread, made) for forward in (True, False)}
+        start = int(made.integers(1000, 50_000))
+        self.double = {forward: _beta(errors.double, errors.double / 2, made) for forward in (True, False)}
         self.last = -1e18  # when somebody last went through
-        start = int(rng.integers(1000, 50_000))  # registers count since the device was made
         self.register = {True: start, False: start}
         self.window = {True: 0, False: 0}
 
@@ -99,14 +105,16 @@ class CounterDevice(Voice):
         counters: dict[str, Counter],
         errors: DeviceErrors,
         faults: Faults,
+        made: np.random.Generator,
         rng: np.random.Generator,
         send: Send,
     ) -> None:
-        super().__init__(env, name, errors, faults, rng, send)
-        self.lines = {key: Line(counter, errors, rng) for key, counter in counters.items()}
+        super().__init__(env, name, errors, faults, made, rng, send)
+        self.lines = {key: Line(counter, errors, made) for key, counter in counters.items()}
         self._seq = 0
         # Each visitor brings share/2 staff round trips of two crossings each: together `share` of the flow.
-        self._staff = float(rng.uniform(errors.staff_low, errors.staff_high)) / 2
+        self._staff = float(made.uniform(errors.staff_low, errors.staff_high)) / 2
+        self._murk, self._murk_at = float(rng.standard_normal()) if errors.weather else 0.0, env.now
         self._busy = any(counter.credit != "event" for counter in counters.values())
 
     def start(self) -> None:
@@ -133,15 +141,11 @@ class CounterDevice(Voice):
         draw, twice = self._rng.random(2)
         if not self.alive():
             return
-        missing = line.miss[forward] + (self._errors.shadow if behind else 0.0)
-        loss = self._faults.of(self.name, "loss", now)
-        if loss is not None and loss.forward == forward:
-            missing = 1 - (1 - missing) * (1 - loss.amount)
-        if draw < missing:
+        if draw < self._missing(line, now, forward=forward, behind=behind):
             return
         if self._faults.of(self.name, "reversed", now) is not None:
             forward = not forward
-        people = 2 if twice < self._errors.double else 1
+        people = 2 if twice < line.double[forward] + (self._errors.group_double if behind else 0.0) else 1
         match line.counter.credit:
             case "event":
                 self._tell(line, self.clock(), "event", {forward: people, not forward: 0})
@@ -149,6 +153,25 @@ class CounterDevice(Voice):
                 line.window[forward] += people
             case "cumulative":
                 line.register[forward] += people
+
+    def _missing(self, line: Line, now: float, *, forward: bool, behind: bool) -> float:
+        """The probability that somebody who goes through now is not seen."""
+        missing = line.miss[forward] + (self._errors.shadow if behind else 0.0)
+        if self._errors.weather:
+            missing = min(0.95, missing * self._weather(now))
+        for kind in _LOSSES:
+            trouble = self._faults.of(self.name, kind, now)
+            if trouble is not None and trouble.forward == forward:
+                missing = 1 - (1 - missing) * (1 - trouble.amount)
+        return missing
+
+    def _weather(self, now: float) -> float:
+        """The slow factor on all misses of this device: log-normal with mean 1, autocorrelated."""
+        keep = math.exp(-(now - self._murk_at) / self._errors.weather_s)
+        self._murk = keep * self._murk + math.sqrt(1 - keep * keep) * float(self._rng.standard_normal())
+        self._murk_at = now
+        spread = self._errors.weather
+        return math.exp(spread * self._murk - spread * spread / 2)
 
     def _periods(self) -> Process:
         period = self._errors.window_s
@@ -206,7 +229,7 @@ class CounterDevice(Voice):
 
 def _beta(mean: float, deviation: float, rng: np.random.Generator) -> float:
     """A Beta draw of given mean and standard deviation; the mean itself where no spread is possible."""
-    if mean <= 0 or mean >= 1 or deviation <= 0:
+    if mean <= 0 or mean >= 1 or deviation <= 1e-9:
         return mean
     size = max(2.0, mean * (1 - mean) / deviation**2 - 1)
     return float(rng.beta(mean * size, (1 - mean) * size))

@@ -1,8 +1,9 @@
 """What goes wrong with devices, as the scenario says. Devices ask; each beginning and end is told as a sentinel."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
+import numpy as np
 import simpy
 from msgspec import Struct
 
@@ -10,7 +11,7 @@ from flowmon.errors import FlowmonError
 from flowmon.venue.model import Venue
 from simulator.day import Day
 from simulator.layout import Layout
-from simulator.scenario import BUSIEST, FaultKind, Scenario
+from simulator.scenario import ALL, ANY_RECEIVER, BUSIEST, Fault, FaultKind, Scenario
 from simulator.truth import Faulted, Truth
 
 
@@ -21,26 +22,44 @@ class Trouble(Struct, frozen=True):
     device: str
     start: float
     end: float
-    amount: float
-    forward: bool
+    amount: float = 0.0
+    forward: bool = True
 
 
 class Faults:
-    """All faults of a day. Raises FlowmonError when a fault names a device that the venue does not have."""
+    """All faults of a day. Raises FlowmonError when a fault names a device that the venue does not have.
 
-    def __init__(self, scenario: Scenario, layout: Layout, day: Day) -> None:
+    knocked: the knocks of the scenario happened on an earlier day. dice: draws the outages that nobody planned.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        layout: Layout,
+        day: Day,
+        *,
+        knocked: bool = False,
+        dice: np.random.Generator | None = None,
+    ) -> None:
         self._troubles: dict[str, list[Trouble]] = {}
-        known = devices(layout.venue)
         for fault in scenario.faults:
-            device = layout.busiest() if fault.device == BUSIEST else known.get(fault.device)
-            if device is None:
-                raise FlowmonError(
-                    f"{scenario.name}: {layout.venue.id} has no device {fault.device!r} for a {fault.kind}; "
-                    f"use {BUSIEST} or one of {', '.join(known)}"
-                )
             start, end = day.at(fault.at), day.at(fault.until)
-            trouble = Trouble(fault.kind, device, start, end, fault.amount, fault.direction == "forward")
-            self._troubles.setdefault(device, []).append(trouble)
+            if fault.kind == "knock":
+                start, end = (day.start if knocked else start), day.end
+            for device in _meant(fault, scenario, layout):
+                trouble = Trouble(fault.kind, device, start, end, fault.amount, fault.direction == "forward")
+                self._troubles.setdefault(device, []).append(trouble)
+        errors = scenario.devices
+        if dice is not None and errors.outages_week:
+            for device in dict.fromkeys(counter.device or name for name, counter in layout.venue.counters.items()):
+                for _ in range(int(dice.poisson(errors.outages_week / 7))):
+                    start = float(dice.uniform(day.opens, day.closes))
+                    end = start + float(dice.exponential(errors.outage_s))
+                    self._troubles.setdefault(device, []).append(Trouble("dropout", device, start, end))
+
+    def all(self) -> list[Trouble]:
+        """Every fault of the day."""
+        return [trouble for troubles in self._troubles.values() for trouble in troubles]
 
     def of(self, device: str, kind: FaultKind, now: float) -> Trouble | None:
         """The fault of that kind a device has now."""
@@ -62,14 +81,34 @@ class Faults:
         """The process that tells when faults begin and end."""
         moments = [
             (at, trouble, active)
-            for troubles in self._troubles.values()
-            for trouble in troubles
+            for trouble in self.all()
             for at, active in ((trouble.start, True), (trouble.end, False))
         ]
         for at, trouble, active in sorted(moments, key=lambda moment: moment[0]):
             if at > env.now:
                 yield env.timeout(at - env.now)
             told(Faulted(at=at, device=trouble.device, kind=trouble.kind, active=active))
+
+
+def _meant(fault: Fault, scenario: Scenario, layout: Layout) -> Iterator[str]:
+    """The devices that a fault names."""
+    venue, known = layout.venue, devices(layout.venue)
+    if fault.device == ALL:
+        yield from dict.fromkeys(counter.device or name for name, counter in venue.counters.items())
+        return
+    if fault.device == BUSIEST:
+        device: str | None = layout.busiest()
+    elif fault.device == ANY_RECEIVER:
+        galleries = (n for n, r in venue.receivers.items() if venue.zones[r.zone].profile == "gallery")
+        device = known.get(next(galleries, ""))
+    else:
+        device = known.get(fault.device)
+    if device is None:
+        raise FlowmonError(
+            f"{scenario.name}: {venue.id} has no device {fault.device!r} for a {fault.kind}; "
+            f"use {BUSIEST}, {ANY_RECEIVER}, {ALL} or one of {', '.join(known)}"
+        )
+    yield device
 
 
 def devices(venue: Venue) -> dict[str, str]:

@@ -44,9 +44,12 @@ class Network:
         """A device sends a fact now."""
         now = self._env.now
         at = now + float(self._rng.exponential(1.0)) * self._latency_s
-        late = self._faults.of(device, "reorder", now)
-        if late is not None:
-            at += late.amount * float(self._rng.random())
+        held = self._faults.of(device, "late", now)
+        if held is not None:
+            at += held.amount
+        mixed = self._faults.of(device, "reorder", now)
+        if mixed is not None:
+            at += mixed.amount * float(self._rng.random())
         else:
             at = self._last[device] = max(at, self._last.get(device, at))
         self.arrive(at, fact)

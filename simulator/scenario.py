@@ -5,7 +5,8 @@ Times of day are `HH:MM`, local to the venue. Shares are 0..1. One scenario serv
 
 - `visitors` may be left out: then `turnover` people a day come for each place of the venue's capacity;
 - `[queues.any]` holds for every queue, `[queues.<id>]` for one;
-- `device` of a fault may be `busiest`, the interior counter on most ways from the entrance.
+- `device` of a fault may be `busiest`, the interior counter on most ways from the entrance, `any-receiver`, the first
+  receiver of a gallery, or `all` counters.
 """
 
 import tomllib
@@ -21,13 +22,14 @@ from flowmon.errors import FlowmonError
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Positive = Annotated[float, Meta(gt=0.0)]
 NotNegative = Annotated[float, Meta(ge=0.0)]
+MonthDay = Annotated[str, Meta(pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$")]
 TimeOfDay = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 Size = Annotated[int, Meta(ge=1, le=500)]
-FaultKind = Literal["dropout", "loss", "reversed", "duplicates", "reorder", "clock-step"]
+FaultKind = Literal["dropout", "loss", "knock", "reversed", "duplicates", "reorder", "late", "clock-step"]
 Going = Literal["gallery", "hall"]  # profiles of zones that people go to on purpose
 
 BUILT_IN = Path(__file__).parent / "scenarios"
-BUSIEST = "busiest"
+BUSIEST, ANY_RECEIVER, ALL = "busiest", "any-receiver", "all"
 
 
 class Coach(Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,10 +43,12 @@ class Stay(Struct, frozen=True, forbid_unknown_fields=True):
     """How long people stay where they went to: lognormal, coefficient of variation `cv`.
 
     mean_s: seconds in a zone of the mean capacity of its profile; in proportion for larger and smaller ones.
+    tail: above 1, stays are Lomax (Pareto II) of that index and the same mean instead: most are short, a few very long.
     """
 
     mean_s: Positive
     cv: Positive = 0.8
+    tail: NotNegative = 0.0
 
 
 class Service(Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,11 +65,16 @@ class Service(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DeviceErrors(Struct, frozen=True, forbid_unknown_fields=True):
-    """How wrong counters are. Miss rates are drawn once a day for each door and direction.
+    """How wrong counters are. A seed has one set of devices: what is drawn for them holds on all its days.
 
-    miss: mean of the Beta draw; miss_spread: its standard deviation. shadow: extra miss of who follows within
-    `shadow_s` of another. staff_low..staff_high: crossings by staff, as a share of visitors' crossings.
-    skew_s: standard deviation of device clocks. latency_s: mean time from a device to the broker.
+    miss: mean of the Beta draw for each door and direction; miss_spread: its standard deviation.
+    shadow: extra miss of who follows within `shadow_s` of another. double: mean share counted twice, drawn likewise
+    with half of it as deviation. group_double: extra share of those who follow, counted twice.
+    staff_low..staff_high: crossings by staff, as a share of visitors' crossings. skew_s: standard deviation of device
+    clocks. latency_s: mean time from a device to the broker.
+    outages_week: mean outages of a counter in seven days, outage_s: their mean length (they vary, exponential).
+    weather: standard deviation of a slow factor e^N on all misses of a device (light, dust, crowds), autocorrelated
+    over `weather_s`; 0 for misses that are independent.
     """
 
     miss: Share = 0.03
@@ -73,12 +82,17 @@ class DeviceErrors(Struct, frozen=True, forbid_unknown_fields=True):
     shadow: Share = 0.15
     shadow_s: NotNegative = 0.4
     double: Share = 0.01
+    group_double: Share = 0.0
     staff_low: Share = 0.02
     staff_high: Share = 0.04
     skew_s: NotNegative = 0.15
     latency_s: NotNegative = 0.02
     window_s: Positive = 60.0
     heartbeat_s: Positive = 30.0
+    outages_week: NotNegative = 0.0
+    outage_s: Positive = 1200.0
+    weather: NotNegative = 0.0
+    weather_s: Positive = 1800.0
 
 
 class Radio(Struct, frozen=True, forbid_unknown_fields=True):
@@ -99,26 +113,53 @@ class Radio(Struct, frozen=True, forbid_unknown_fields=True):
 class Fault(Struct, frozen=True, forbid_unknown_fields=True):
     """Something goes wrong with a device from `at` until `until`.
 
-    dropout: silent, heartbeat included. loss: misses an extra share `amount` of one direction. reversed: in and out
-    swapped. duplicates: a share `amount` of messages twice. reorder: messages late by up to `amount` seconds.
+    dropout: silent, heartbeat included. loss: misses an extra share `amount` of one direction. knock: the same from
+    `at` on, on all later days too. reversed: in and out swapped. duplicates: a share `amount` of messages twice.
+    reorder: messages late by up to `amount` seconds. late: every message late by `amount` seconds, in order.
     clock-step: its clock is wrong by `amount` seconds.
     """
 
     kind: FaultKind
     at: TimeOfDay
-    until: TimeOfDay
+    until: TimeOfDay = "23:59"
     device: str = BUSIEST
     amount: float = 0.3
     direction: Literal["forward", "backward"] = "forward"
+
+
+class Attendance(Struct, frozen=True, forbid_unknown_fields=True):
+    """How the number of visitors differs from day to day, used when several days are simulated in a row.
+
+    weekday: factors from Monday on. season: the best week of the year (`peak_week`, 1..53) has 1 + season times the
+    mean, the worst 1 - season. rain: share of rainy days, which come in spells; rain_factor: theirs. holidays: first
+    and last day, `MM-DD`, of those with `holiday_factor`. noise: standard deviation of what nobody can explain (log).
+    """
+
+    weekday: tuple[Positive, Positive, Positive, Positive, Positive, Positive, Positive] = (
+        0.85, 0.9, 0.95, 0.9, 0.95, 1.2, 1.25,
+    )  # fmt: skip
+    season: Share = 0.15
+    peak_week: Annotated[int, Meta(ge=1, le=53)] = 29
+    rain: Share = 0.35
+    rain_factor: Positive = 1.12
+    holidays: tuple[tuple[MonthDay, MonthDay], ...] = (("02-14", "02-28"), ("04-11", "04-25"), ("12-20", "12-31"))
+    holiday_factor: Positive = 1.2
+    noise: NotNegative = 0.06
 
 
 class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One day. `arrivals` are (share of the admission time gone, relative rate), straight lines in between.
 
     opens, closes: default the venue's hours of that day. groups: (people, weight).
-    rooms, halls: share of the galleries, and of the other places, that a party goes to on purpose.
+    rooms, halls: share of the galleries, and of the other places, that a party goes to on purpose; but `most` of them.
     last_entry_s, sweep_s: before closing, when the doors close, and when people are first asked to leave.
-    beacon_share: people who carry a beacon. entrances, exits: portals to outside; default as in `Layout`.
+    overstay_s: how long after closing the last are still there when nobody sweeps (then set sweep_s to 0).
+    beacon_share: people who carry a beacon. beacon_drop: (`HH:MM`, share): another share from then on.
+    group_beacons: part of the parties that get one beacon for all, with the same probability as a person.
+    beacons_left: part of the carriers who leave theirs in some room, where it is heard until the day ends.
+    beacons_by_entrance: factors on the share for the entrances in their order, the last for all others.
+    bursts: share of the parties that come in bursts (a train, a shuttle) of `burst_s`, `burst_parties` at a time.
+    entrances, exits: portals to outside; default as in `Layout`.
     """
 
     name: str
@@ -134,10 +175,20 @@ class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     dwell: dict[Going, Stay] = {}
     rooms: Share = 0.72
     halls: Share = 0.42
+    most: Annotated[int, Meta(ge=1)] = 1000
     last_entry_s: NotNegative = 45 * 60
     sweep_s: NotNegative = 15 * 60
+    overstay_s: Annotated[float, Meta(ge=0.0, le=3 * 3600.0)] = 0.0
+    bursts: Share = 0.0
+    burst_s: Positive = 90.0
+    burst_parties: Positive = 15.0
     queues: dict[str, Service] = {}
     beacon_share: Share = 0.15
+    beacon_drop: tuple[TimeOfDay, Share] | None = None
+    group_beacons: Share = 0.0
+    beacons_left: Share = 0.0
+    beacons_by_entrance: tuple[NotNegative, ...] = ()
+    attendance: Attendance = Attendance()
     devices: DeviceErrors = DeviceErrors()
     radio: Radio = Radio()
     faults: list[Fault] = []
@@ -157,6 +208,19 @@ def unused(scenario: Scenario, queues: Iterable[str]) -> list[str]:
     """Queues that a scenario speaks of and a venue (with these `queues`) does not have: perhaps misspelt."""
     known = {"any", *queues}
     return [queue for queue in scenario.queues if queue not in known]
+
+
+def mismatched(scenario: Scenario) -> Scenario:
+    """The same day with a physics that no estimator here assumes, so that a good score on it means something.
+
+    Heavy-tailed stays, arrivals in bursts, misses that come and go together, parties counted twice, and beacons that
+    are handed out at one entrance far more than at the others.
+    """
+    replace = msgspec.structs.replace
+    dwell = {going: replace(scenario.stay(going), tail=1.8) for going in ("gallery", "hall")}
+    devices = replace(scenario.devices, weather=0.6, group_double=0.05)
+    share = (1.4, 0.6)
+    return replace(scenario, dwell=dwell, devices=devices, bursts=0.5, beacons_by_entrance=share, group_beacons=0.3)
 
 
 def built_in() -> list[str]:

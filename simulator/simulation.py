@@ -9,11 +9,12 @@ People, plans, service, devices and radio draw from generators of their own: a c
 change what people do.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import simpy
+from msgspec import structs
 
 from flowmon.facts import Fact, Sighting
 from flowmon.names import OUTSIDE
@@ -24,12 +25,16 @@ from simulator.devices import CounterDevice, Voice
 from simulator.faults import Faults
 from simulator.layout import Layout
 from simulator.network import Event, Network
+from simulator.placing import Placing
 from simulator.radio import Air
 from simulator.scenario import Scenario
-from simulator.truth import Crossed, Truth
+from simulator.truth import Carried, Crossed, Truth
 from simulator.world import World
 
 __all__ = ["Event", "Simulation", "simulate"]
+
+Lines = dict[str, list[tuple[CounterDevice, str]]]
+_MADE = 0x0DE71CE5  # sets what devices are apart from what they do on a day
 
 
 def simulate(
@@ -42,8 +47,11 @@ def simulate(
 class Simulation:
     """One day, to be run once.
 
-    sightings: whether radio is simulated (by far the most events). shift_s: moves the day in time.
+    sightings: whether radio is simulated (by far the most events). presences: instead of radio, what a good locator
+    would make of it (see `placing`). shift_s: moves the day in time.
     radio_from: nothing is heard before (epoch); saves time for who begins in the middle of a day.
+    number: which day of a run it is: devices are those of the seed on every day, people differ. registers: where the
+    lines' registers stand, from the day before. knocked: the scenario's knocks happened on an earlier day.
     day: its times.
     """
 
@@ -56,23 +64,33 @@ class Simulation:
         sightings: bool = True,
         shift_s: float = 0.0,
         radio_from: float = 0.0,
+        presences: bool = False,
+        number: int = 0,
+        registers: Mapping[str, dict[bool, int]] | None = None,
+        knocked: bool = False,
     ) -> None:
         self.venue = venue
         self.scenario = scenario
         self.seed = seed
         self.day = day_of(scenario, venue, shift_s=shift_s)
-        people, plans, walks, service, devices, network, radio = np.random.default_rng(seed).spawn(7)
+        dice = np.random.default_rng([seed, number] if number else seed)
+        people, plans, walks, service, devices, network, radio, luck = dice.spawn(8)
         self._env = simpy.Environment(initial_time=self.day.start)
         layout = Layout(venue, scenario)
-        self._faults = Faults(scenario, layout, self.day)
+        self._faults = Faults(scenario, layout, self.day, knocked=knocked, dice=luck)
         self._network = Network(self._env, scenario.devices, self._faults, network)
         salt = f"{venue.id}|{scenario.day}|{seed}"
         self._world = World(
             self._env, layout, scenario, self.day, (plans, walks, service), salt, self._told, self._said
         )
-        self._lines, self._receivers = self._devices(devices)
+        made = np.random.default_rng([seed, _MADE])
+        self._lines, self._receivers = self._devices(made, devices)
+        for device, key in self._counting():
+            device.lines[key].register |= (registers or {}).get(key, {})
         self._radio_from = radio_from
         self._air = Air(layout, scenario.radio, radio) if sightings and venue.receivers else None
+        hears = presences and bool(venue.receivers)
+        self._placing = Placing(layout, self._receivers, radio, self._network) if hears else None
         self._env.process(self._faults.sentinels(self._env, self._told))
         self._env.process(self._seconds())
         self._world.open(arrivals(scenario, venue, self.day, people))
@@ -87,6 +105,21 @@ class Simulation:
         """True visitors in each zone when the last event was read; `outside` left out."""
         return {zone: people for zone, people in self._world.occupancy.items() if zone != OUTSIDE}
 
+    @property
+    def faults(self) -> Faults:
+        """What goes wrong on this day."""
+        return self._faults
+
+    @property
+    def registers(self) -> dict[str, dict[bool, int]]:
+        """Where the register of each counter's line stands: for the day after."""
+        return {key: device.lines[key].register for device, key in self._counting()}
+
+    def heartbeats(self, at: float) -> list[Fact]:
+        """Every device says that it is well, at a time outside the day: at night nothing else happens."""
+        voices = [*dict.fromkeys(device for device, _ in self._counting()), *self._receivers]
+        return [structs.replace(voice.beat(at), seen=at) for voice in voices]
+
     def events(self) -> Iterator[Event]:
         """The day, event by event; memory holds only who is inside and what is under way."""
         while self._env.peek() <= self.day.end:
@@ -94,22 +127,27 @@ class Simulation:
             yield from self._network.due()
         yield from self._network.rest()
 
-    def _devices(self, rng: np.random.Generator) -> tuple[dict[str, list[tuple[CounterDevice, str]]], list[Voice]]:
+    def _counting(self) -> Iterator[tuple[CounterDevice, str]]:
+        for lines in self._lines.values():
+            yield from lines
+
+    def _devices(self, made: np.random.Generator, rng: np.random.Generator) -> tuple[Lines, list[Voice]]:
         """All devices, switched on: counting lines by portal, and receivers in the order of the venue."""
         named: dict[str, dict[str, Counter]] = {}
         for key, counter in self.venue.counters.items():
             named.setdefault(counter.device or key, {})[key] = counter
-        lines: dict[str, list[tuple[CounterDevice, str]]] = {}
-        rngs = rng.spawn(len(named) + len(self.venue.receivers))
+        lines: Lines = {}
+        count = len(named) + len(self.venue.receivers)
+        rngs = list(zip(made.spawn(count), rng.spawn(count), strict=True))
         common = (self.scenario.devices, self._faults)
         for (name, counters), own in zip(named.items(), rngs[: len(named)], strict=True):
-            device = CounterDevice(self._env, name, counters, *common, own, self._network.send)
+            device = CounterDevice(self._env, name, counters, *common, *own, self._network.send)
             device.start()
             for key, counter in counters.items():
                 lines.setdefault(counter.portal, []).append((device, key))
         names = [receiver.device or key for key, receiver in self.venue.receivers.items()]
         receivers = [
-            Voice(self._env, name, *common, own, self._network.send)
+            Voice(self._env, name, *common, *own, self._network.send)
             for name, own in zip(names, rngs[len(named) :], strict=True)
         ]
         for receiver in receivers:
@@ -121,13 +159,15 @@ class Simulation:
 
     def _told(self, truth: Truth) -> None:
         self._network.told(truth)
+        if self._placing is not None and isinstance(truth, Carried):
+            self._placing.moved(truth.beacon, truth.zone, self._env.now)
         if not isinstance(truth, Crossed):
             return
         lines = self._lines.get(truth.portal)
         if lines:  # several counters at one portal are its door leaves: each person passes one of them
             device, key = lines[truth.person % len(lines)]
             device.crossed(key, forward=self.venue.counters[key].towards == truth.entered)
-        if self._air is not None and truth.person in self._world.carriers:
+        if self._air is not None and self._world.carries(truth.person):
             zone = None if truth.entered == OUTSIDE else truth.entered
             self._air.entered(truth.person, zone, self.venue.portals[truth.portal].at)
 
@@ -136,6 +176,8 @@ class Simulation:
         while True:
             if self._air is not None and self._air.carriers and self._env.now >= self._radio_from:
                 self._hear(self._air)
+            if self._placing is not None:
+                self._placing.second(self._env.now)
             yield self._env.timeout(1.0)
 
     def _hear(self, air: Air) -> None:

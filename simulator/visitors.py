@@ -48,6 +48,8 @@ def _wanted(layout: Layout, scenario: Scenario, rng: np.random.Generator) -> lis
     zones = layout.venue.zones
     shares = {"gallery": scenario.rooms, "hall": scenario.halls}
     wanted = [zone for zone in layout.targets if rng.random() < shares[zones[zone].profile]]
+    if len(wanted) > scenario.most:  # people get tired
+        wanted = [wanted[n] for n in sorted(rng.choice(len(wanted), scenario.most, replace=False).tolist())]
     return wanted or layout.targets[:1]
 
 
@@ -69,5 +71,7 @@ def _stay(zone: str, layout: Layout, scenario: Scenario, rng: np.random.Generato
     alike = [other.capacity for other in zones.values() if other.profile == profile]
     stay = scenario.stay(profile)
     mean = stay.mean_s * zones[zone].capacity * len(alike) / max(1, sum(alike))
+    if stay.tail > 1:
+        return float(max(1.0, mean) * (stay.tail - 1) * rng.pareto(stay.tail))
     variance = math.log(1 + stay.cv**2)
     return float(rng.lognormal(math.log(max(1.0, mean)) - variance / 2, math.sqrt(variance)))

@@ -24,6 +24,7 @@ from simulator.visitors import Visit, plan
 
 Process = Generator[simpy.Event, Any, None]
 HEADWAY_S = 0.8  # mean time between two people of a party in a doorway
+CLOSE_TOGETHER = 0.35  # how much that differs from party to party and door to door (log), so that misses hang together
 WALK_M_S = 0.9
 
 
@@ -31,7 +32,8 @@ class World:
     """People, where they are, and the queues they stand in.
 
     occupancy: visitors in each zone now; with `outside` (minus everybody inside) it always sums to zero.
-    carriers: the beacon of each visitor inside who carries one. salt: makes the beacons of this day unlike those of
+    carriers: the beacon of each visitor who took one, until both are outside; `carries` tells who still has it on them.
+    salt: makes the beacons of this day unlike those of
     another. told: hears the truth. said: hears the desks.
     """
 
@@ -57,6 +59,9 @@ class World:
         self._where: dict[int, str] = {}
         self.occupancy = dict.fromkeys((OUTSIDE, *layout.venue.zones), 0)
         self.carriers: dict[int, str] = {}
+        self._forgets: dict[int, str] = {}
+        self._forgot: set[int] = set()
+        self._fewer = (day.at(scenario.beacon_drop[0]), scenario.beacon_drop[1]) if scenario.beacon_drop else None
         self._desks = {
             name: Desks(env, name, layout.venue.queues[name], scenario.service(name), rng, told, said)
             for name, rng in zip(layout.queues, service.spawn(len(layout.queues)), strict=True)
@@ -78,10 +83,9 @@ class World:
         people = list(range(self._people, self._people + arrival.people))
         self._people += arrival.people
         visit = plan(arrival, self._layout, self._scenario, self._plans)
-        for person, draw in zip(people, self._plans.random(len(people)), strict=True):
-            if draw < self._scenario.beacon_share:
-                self.carriers[person] = token(self._salt, person)
-        leave_by = self._day.closes - self._scenario.sweep_s * float(self._walks.random())
+        self._hand_out(people, visit)
+        early = float(self._walks.random())
+        leave_by = self._day.closes - self._scenario.sweep_s * early + self._scenario.overstay_s * (1 - early)
         yield from self._cross(people, visit.door, OUTSIDE, self._layout.inside(visit.door))
         admitted = yield from self._admitted(people, visit)
         zone = self._where[people[0]]
@@ -92,6 +96,26 @@ class World:
             way_out = self._layout.nearest_door(zone)
         zone = yield from self._walk(people, zone, self._layout.inside(way_out))
         yield from self._cross(people, way_out, zone, OUTSIDE)
+
+    def _hand_out(self, people: list[int], visit: Visit) -> None:
+        """Beacons to some, or one to a party; and who will leave theirs in a room."""
+        scenario, rng = self._scenario, self._plans
+        share = scenario.beacon_share
+        if self._fewer is not None and self._env.now >= self._fewer[0]:
+            share = self._fewer[1]
+        if factors := scenario.beacons_by_entrance:
+            share *= factors[min(self._layout.entrances.index(visit.door), len(factors) - 1)]
+        carriers = [person for person, draw in zip(people, rng.random(len(people)), strict=True) if draw < share]
+        if len(people) > 1 and scenario.group_beacons and rng.random() < scenario.group_beacons:
+            carriers = people[:1] if rng.random() < share else []
+        for person in carriers:
+            self.carriers[person] = token(self._salt, person)
+            if scenario.beacons_left and visit.stops and rng.random() < scenario.beacons_left:
+                self._forgets[person] = visit.stops[int(rng.integers(len(visit.stops)))].zone
+
+    def carries(self, person: int) -> bool:
+        """Whether a visitor has a beacon on them."""
+        return person in self.carriers and person not in self._forgot
 
     def _admitted(self, people: list[int], visit: Visit) -> Generator[simpy.Event, Any, bool]:
         """Through the queues. Returns whether they were served everywhere; False: turned away."""
@@ -119,9 +143,12 @@ class World:
         return zone
 
     def _cross(self, people: list[int], portal: str, left: str, entered: str) -> Process:
+        headway = HEADWAY_S
+        if len(people) > 1:
+            headway *= math.exp(CLOSE_TOGETHER * float(self._walks.standard_normal()))
         for place, person in enumerate(people):
             if place:
-                yield self._env.timeout(float(self._walks.exponential(HEADWAY_S)))
+                yield self._env.timeout(float(self._walks.exponential(headway)))
             self.move(person, portal, left, entered)
 
     def move(self, person: int, portal: str, left: str, entered: str) -> None:
@@ -138,10 +165,12 @@ class World:
         for zone in (left, entered):
             if zone != OUTSIDE:
                 self._told(Occupied(at=now, zone=zone, people=self.occupancy[zone]))
-        if person in self.carriers:
+        if self.carries(person):
             self._told(Carried(at=now, beacon=self.carriers[person], zone=entered))
             if entered == OUTSIDE:
                 del self.carriers[person]
+            elif self._forgets.get(person) == entered:
+                self._forgot.add(person)
 
 
 def token(salt: str, person: int) -> str:

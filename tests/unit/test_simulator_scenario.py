@@ -14,10 +14,11 @@ from simulator.simulation import Simulation
 from tests import tiny_museum
 
 
-@pytest.mark.parametrize("name", ["normal-day", "coach-party", "dead-counter", "free-sunday"])
+@pytest.mark.parametrize("name", scenario.built_in())
 def test_the_built_in_scenarios_load(name: str) -> None:
-    assert name in scenario.built_in()
-    assert scenario.load(name).name == name
+    loaded = scenario.load(name)
+    assert loaded.name == name
+    assert loaded.title
 
 
 @pytest.mark.parametrize(
