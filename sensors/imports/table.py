@@ -14,7 +14,8 @@ from flowmon.errors import FlowmonError
 from sensors.mapping.documents import delimiter_of
 
 SIZE_MAX = 512 << 20
-ROWS_MAX = 2_000_000
+#: Two years of minutes, in about 800 MB of memory.
+ROWS_MAX = 1_100_000
 _LINE_MAX = 64 << 10
 _HEADER_WITHIN = 30
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))

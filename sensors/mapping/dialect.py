@@ -38,14 +38,6 @@ class Mapped(Struct, eq=False):
 
     def decode(self, message: Message, device: str) -> list[Fact]:
         """See the port."""
-        try:
-            return self._decode(message, device)
-        except Unwanted as error:
-            raise Unwanted(f"{self.name}: {error.reason}") from None
-        except Undecodable as error:
-            raise Undecodable(f"{self.name}: {error.reason}") from None
-
-    def _decode(self, message: Message, device: str) -> list[Fact]:
         if len(message.payload) > BODY_MAX:
             raise Undecodable("payload is larger than 1 MB: send fewer measurements in a message")
         scene = Scene(message, None, device)

@@ -1,5 +1,6 @@
 """Bytes of a mapping file to a dialect: TOML, shape, meaning; every problem at once, as for a venue file."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -13,8 +14,8 @@ from sensors.mapping.dialect import Mapped
 from sensors.mapping.model import Mapping
 
 SIZE_MAX = 256 << 10
-#: tomllib takes quadratic time over the parts of one key.
-_DOTS_MAX = 64
+# tomllib takes quadratic time over the parts of one dotted key; no key here has more than two.
+_ENDLESS_KEY = re.compile(rb"(?<![\w-])(?:[\w\"'-]++[ \t]*+\.[ \t]*+){64}")
 
 
 class MappingInvalid(FlowmonError):
@@ -53,8 +54,10 @@ def parse(data: bytes, file: str = "") -> tuple[Mapped | None, list[Problem]]:
 
 
 def _parse(data: bytes) -> tuple[Mapped | None, list[Problem]]:
-    if len(data) > SIZE_MAX or any(line.count(b".") > _DOTS_MAX and b"=" not in line for line in data.splitlines()):
+    if len(data) > SIZE_MAX:
         return None, [Problem(path="", message="is too large", hint=f"the limit is {SIZE_MAX} bytes")]
+    if _ENDLESS_KEY.search(data):
+        return None, [Problem(path="", message="has a key of more than 64 parts", hint="a key has two parts at most")]
     try:
         table = tomllib.loads(data.decode())
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError

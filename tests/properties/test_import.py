@@ -1,6 +1,7 @@
 """An export with damage in it imports exactly the minutes that were not damaged, each once, on any day of the year."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -11,7 +12,7 @@ from msgspec import structs
 
 from sensors.imports.gather import Gathered, gather
 from sensors.imports.layout import form_of, of_header
-from sensors.imports.table import open_table, rows
+from sensors.imports.table import CannotImport, open_table, rows
 
 ZONES = ["Europe/Paris", "America/New_York", "Australia/Lord_Howe", "UTC"]
 HEADER = "from-time,to-time,Forward counter,Backward counter"
@@ -98,3 +99,29 @@ def test_the_newest_row_may_stand_first(
     found = imported(lines[::-1], zone, tmp_path_factory.mktemp("export"))
     assert found.turned
     assert minutes(found) == wanted
+
+
+CELLS = st.sampled_from(
+    ["31/01/2026 - 19:28", "2026-05-02 10:00", "1777730400", "7", "-1", "", '"', "9" * 30, "x", "29/02/2026"]
+)
+DAMAGED = st.binary(max_size=200) | st.lists(st.lists(CELLS, max_size=6).map(",".join), max_size=12).map(
+    lambda lines: "\n".join([HEADER, *lines]).encode()
+)
+
+
+@given(DAMAGED)
+@settings(deadline=None)
+def test_any_file_is_imported_or_refused(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
+    file = tmp_path_factory.mktemp("export") / "export.csv"
+    file.write_bytes(data)
+    try:
+        table = open_table(file, lambda names: of_header(names) is not None)
+        layout = of_header(table.header)
+        assert layout is not None
+        place = table.header.index(layout.start)
+        form = form_of([row.cells[place] for row in rows(file, table) if not row.fault])
+        found = gather(rows(file, table), table.header, structs.replace(layout, form=form), ZoneInfo("UTC"), "1")
+    except CannotImport:
+        return
+    assert found.read == len(found.windows) + len(found.skipped) + len(found.repeats) + len(found.conflicts)
+    assert all(before.end <= after.end for before, after in pairwise(found.windows))

@@ -1,5 +1,6 @@
 """Mapping files: what they read, what they refuse, and what is said of one that cannot be used."""
 
+import asyncio
 import contextlib
 import json
 import time
@@ -10,17 +11,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowmon.__main__ import main
+from flowmon.clock import Clock
 from flowmon.errors import FlowmonError, Undecodable
 from flowmon.facts import Count, DeviceStatus, Fact, QueueReading, Sighting, ZoneCount
 from flowmon.venue.model import Route
 from sensors.dialects import DIALECTS, find
 from sensors.dialects.port import Message
+from sensors.gateway import Gateway
 from sensors.mapping.beside import dialects_of
 from sensors.mapping.dialect import Mapped
 from sensors.mapping.read import MappingInvalid, load, parse
 from sensors.mapping.samples import run
 from sensors.mapping.shipped import shipped
 from sensors.routes import Routes
+from tests.fakes import FakeInbox, MemoryJournal, until
 from tests.small import venue
 from tests.unit.junk import junk
 
@@ -277,6 +281,13 @@ def test_any_file_is_a_mapping_or_problems(data: bytes) -> None:
     assert (mapped is None) == bool(problems)
 
 
+def test_an_endless_key_and_a_large_file_are_refused_at_once() -> None:
+    began = time.perf_counter()
+    for data, words in ((b"a." * 100_000 + b"a = 1", "64 parts"), (b"#" * 300_000, "too large")):
+        assert words in parse(data)[1][0].message
+    assert time.perf_counter() - began < 2.0
+
+
 WORDS = "DetectedPersonsZone occupancy Human timestamp serial connected count_in count_out device_id lines from to n in"
 PAYLOADS = junk(WORDS) | st.sampled_from([b"<Metrics/>", b"a=b", b"x;y\n1;2\n", b"1", b"online"])
 
@@ -347,6 +358,33 @@ def test_a_route_names_a_mapping_beside_its_venue_file(tmp_path: Path) -> None:
         Routes([small])
     with pytest.raises(MappingInvalid, match="cannot be read"):
         dialects_of([small], [tmp_path / "elsewhere" / "venue.toml"])
+
+
+async def test_what_a_mapping_reads_is_in_the_journal_before_it_is_acknowledged(tmp_path: Path) -> None:
+    (tmp_path / "door.toml").write_text(HEAD.format(format="json", top="") + ROWS, encoding="utf-8")
+    small = venue(routes=[Route(topic="door/+", dialect="door.toml")])
+    inbox, journal = FakeInbox(), MemoryJournal()
+    gateway = Gateway(
+        inbox,
+        Routes([small], dialects_of([small], [tmp_path / "venue.toml"])),
+        {"small": small},
+        journal,
+        journal.append_sightings,
+        journal.append_rejects,
+        Clock(),
+    )
+    row = {"type": "door", "id": 1, "from": 1777730400000, "to": 1777730460000, "n": {"in": 3, "out": 1}}
+    body = json.dumps({"lines": [row | {"samples": 1, "expected": 1}]}).encode()
+    running = asyncio.create_task(gateway.run())
+    inbox.put(
+        *(Message(topic="door/7", payload=data, seen=SEEN, qos=1, mid=n + 1) for n, data in enumerate((body, b"{}")))
+    )
+    await until(lambda: len(inbox.acked) == 2)
+    gateway.stop()
+    await asyncio.wait_for(running, 10)
+    [entry] = journal.entries["small"]
+    assert [(fact.source, fact.at) for fact in entry.record] == [("7", 1777730460.0)]
+    assert gateway.counts.rejects == {"a message of another kind": 1}
 
 
 def test_find_takes_a_name_or_a_file(tmp_path: Path) -> None:
