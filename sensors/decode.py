@@ -6,6 +6,8 @@ Standard output has one JSON object a line. With `--dialect`, or when exactly on
     {"type":"unwanted","dialect":D,"reason":…}          understood, and not kept on purpose
     {"type":"rejected","file":F,"reason":…}             not read; without --dialect with each dialect's reason
 
+A message that names no device is read as told by a device with the file's name, and standard error says so.
+
 When several dialects read them, and always with `--json`, each fact says whose it is:
 
     {"file":F,"dialect":D,"fact":{"type":"count",…}}
@@ -18,6 +20,7 @@ hardware addresses in ids and reasons are masked.
 import argparse
 import sys
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -28,7 +31,7 @@ from flowmon.clock import Clock
 from flowmon.errors import FlowmonError, Undecodable
 from flowmon.facts import Fact, Presence, Sighting
 from sensors import samplefile, scrub
-from sensors.dialects import DIALECTS, find
+from sensors.dialects import DIALECTS, bodies, find
 from sensors.dialects.port import Dialect, Message, Unwanted
 
 #: Dialects that read a message by its topic, and a topic such a device would use. Nothing is guessed for them.
@@ -42,6 +45,8 @@ TOPICS = {
     "openmqttgateway": "home/<gateway>/BTtoMQTT/<id>",
     "theengs": "home/<gateway>/BTtoMQTT/<id>",
 }
+#: Another reading of the same messages, which only the operator can choose: tried when it is named.
+CHOSEN = {"milesight-registers"}
 #: Stands for a topic where none is given: no dialect finds a device or a zone in it.
 NEUTRAL = "sample"
 #: Ends a reason when nothing but the device's name is missing.
@@ -81,9 +86,16 @@ def read(dialect: str, module: Dialect, message: Message, device: str = "") -> R
 
 def read_all(message: Message, device: str = "", dialects: Mapping[str, Dialect] = DIALECTS) -> list[Reading]:
     """What every dialect makes of it. Two names of one module are one dialect, by its first name."""
-    modules = {id(module): name for name, module in reversed(list(dialects.items()))}
+    modules = {id(module): name for name, module in reversed(list(dialects.items())) if name not in CHOSEN}
     names = set(modules.values())
     return [read(name, module, message, device) for name, module in dialects.items() if name in names]
+
+
+def _named_by_file(reading: Reading, message: Message, path: str) -> Reading:
+    """The reading again with the file's name as the device, where nothing but a name was missing."""
+    if not reading.reason.endswith(NAMELESS):
+        return reading
+    return read(reading.dialect, find(reading.dialect), message, bodies.slug(Path(path).stem) or NEUTRAL)
 
 
 def _masked(fact: Fact) -> Fact:
@@ -119,10 +131,15 @@ def run(args: argparse.Namespace) -> int:
         if written:
             _note(f"{path}: hex, {len(payload)} bytes")
         message = Message(topic=args.topic, payload=payload, seen=seen, headers=headers)
-        if only:
-            readings = [read(args.dialect, only, message, args.device)]
-        else:
-            readings = read_all(message, args.device)
+        readings = [read(args.dialect, only, message, args.device)] if only else read_all(message, args.device)
+        if not args.device and not any(reading.understood for reading in readings):
+            named = [_named_by_file(reading, message, path) for reading in readings]
+            if any(reading.understood for reading in named):
+                _note(
+                    f"{path}: the message names no device, so the file's name stands for it; --device NAME is another"
+                )
+                readings = named
+        if not only:
             _tell(path, readings)
         lines, understood = report(path, payload, readings, long=args.json)
         failed |= not understood

@@ -75,17 +75,27 @@ def test_a_dialect_that_reads_by_topic_asks_for_it(dialect: str) -> None:
     assert decode.read(dialect, DIALECTS[dialect], message, "x").facts
 
 
-def test_a_missing_device_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_device_is_named_after_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     body = json.loads(XOVIS)
     del body["logics_data"]["sensor_info"]
-    path = tmp_path / "x.json"
+    path = tmp_path / "Door 3.json"
     path.write_text(json.dumps(body))
-    code, [line], _ = run(capsys, path)
-    assert code == 1
-    assert line["type"] == "rejected"
-    assert line["reason"].startswith("xovis: ")
-    assert line["reason"].endswith("--device NAME")
-    assert run(capsys, "--device", "door", path)[0] == 0
+    code, facts, err = run(capsys, path)
+    assert (code, {fact["source"] for fact in facts}) == (0, {"door-3"})
+    assert "the file's name stands for it" in err
+    code, facts, err = run(capsys, "--device", "door", path)
+    assert (code, {fact["source"] for fact in facts}) == (0, {"door"})
+    assert "stands for it" not in err
+
+
+def test_another_reading_of_the_same_bytes_is_tried_only_by_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "vs125.json"
+    path.write_bytes(TYPICAL["milesight"][0].payload)
+    code, facts, _ = run(capsys, path)
+    assert (code, "dialect" in facts[0]) == (0, False)
+    assert run(capsys, "--dialect", "milesight-registers", path)[0] == 0
 
 
 def test_topic_header_and_standard_input(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
