@@ -101,9 +101,10 @@ class Regressors:
         value = self.sound(value)
         self._slot = step % (DAYS * self._day)
         self._before = self.usual.estimate(self._slot)
+        passed = max(1, step - self.analogues.last) if self.analogues.last >= 0 else 1
         self.analogues.learn(step, value)
-        self._deviation *= self._forget
-        self._weight *= self._forget
+        self._deviation *= self._forget**passed
+        self._weight *= self._forget**passed
         if not math.isfinite(value):
             return
         value = self.now  # as it is remembered

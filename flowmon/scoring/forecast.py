@@ -54,7 +54,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--min-value", type=float, default=0.0, metavar="N", help="score targets of at least N (default: 0)"
     )
     parser.add_argument(
-        "--open", type=_open, metavar="08:00-20:00", help="score targets in these local hours, start to end"
+        "--open", type=_open, metavar="08:00-20:00", help="score targets in these local hours, both ends included"
     )
     report_arguments(parser)
 

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from flowmon.errors import FlowmonError
 
-BYTES_MAX = 1 << 30  # unpacked
-ROWS_MAX = 20_000_000
+BYTES_MAX = 1 << 29  # unpacked
+ROWS_MAX = 5_000_000
 FIELD_MAX = 1 << 20
 EXAMPLES = 3
 EMPTY = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "–", "."})

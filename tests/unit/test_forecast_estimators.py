@@ -60,8 +60,8 @@ SUBJECTS = {
             _spoiled(5.0, at=-1.0),
             _spoiled(5.0, at=1e300),
         ],
-        steps=24 * 30,
-        long=24 * 130,
+        steps=24 * 16,
+        long=24 * 90,
         slack=25_000,  # rings of scores still fill, to a bound
     ),
     "Climatology": Subject(

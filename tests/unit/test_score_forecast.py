@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from flowmon.__main__ import main
 from flowmon.scoring import WHAT, bootstrap, measures
@@ -249,6 +251,37 @@ def test_other_mistakes_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "go together" in failed(capsys, path, *columns, "--step", "1h", "--horizons", "1h", "--by", "when")
     told = failed(capsys, path, *columns, "--step", "1h", "--horizons", "1h", "--by", "people", "--only", "many")
     assert "--only may be one of 0" in told
+
+
+CELL = st.one_of(
+    st.sampled_from(
+        ["2026-01-05 10:00", "2026-01-05T11:00Z", "6/1/2026", "1767600000", "7", "1,5", '"', "\x00", "1e400"]
+    ),
+    st.text(max_size=12),
+)
+
+
+@given(
+    st.lists(st.lists(CELL, max_size=4), max_size=12), st.sampled_from(",;\t|"), st.sampled_from(["\n", "\r\n", "\r"])
+)
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_text_ends_in_a_report_or_a_message(
+    tmp_path: Path, body: list[list[str]], separator: str, newline: str
+) -> None:
+    path = tmp_path / "any.csv"
+    lines = ["when,people".replace(",", separator), *(separator.join(row) for row in body)]
+    path.write_bytes(newline.join(lines).encode("utf-8", "surrogatepass"))
+    words = ["--time", "when", "--value", "people", "--step", "1h", "--horizons", "1h"]
+    assert main(["score", "forecast", str(path), *words, "--markdown", str(tmp_path / "any.md")]) in {0, 1}
+
+
+@given(st.binary(max_size=400))
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_bytes_end_in_a_message(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "any.csv"
+    path.write_bytes(data)
+    words = ["--time", "when", "--value", "people", "--step", "1h", "--horizons", "1h"]
+    assert main(["score", "forecast", str(path), *words]) == 1
 
 
 def test_too_short_a_file_says_why_nothing_was_scored(tmp_path: Path) -> None:
