@@ -45,7 +45,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from flowmon.estimators.ledger import Account, Array, Evidence, Ledger, LedgerState
 
 STEP_S = 60.0  # how often evidence other than crossings is taken in
 GAIN, GAIN_SD = 0.05, 0.05  # a counter misses a little more than it doubles
@@ -90,21 +90,21 @@ class Scale(Struct, frozen=True):
 class CrowdState(Struct):
     """All a `Crowd` remembers. mean (N,) and covariance (N, N) as float64 bytes; the rest per direction, (D,).
 
-    corrected: people that truths and evidence brought in or took out since the start (what `outside` gave).
     lived: how much of the averaging time of `rate` has passed (0..1).
     told, looked: seconds of crossings learned, and when beacons were last heard. carriers, people: the two sums of φ.
-    frozen: direction -> (gain, variance) as they were before it was doubted. silent: directions.
+    frozen: direction -> (gain, variance) as they were before it was doubted. silent: directions; assumed:
+    people taken to have passed each since it fell silent.
     waiting: counted and not yet in the covariance, over `waited` seconds.
     scale: of places; scale_of_sum: of all people together.
     """
 
     mean: bytes
     covariance: bytes
+    ledger: LedgerState
     rate: list[float]
     age: list[float]
     waiting: list[float]
     waited: float = 0.0
-    corrected: float = 0.0
     lived: float = 0.0
     told: float = 0.0
     looked: float = 0.0
@@ -112,6 +112,7 @@ class CrowdState(Struct):
     people: float = 0.0
     frozen: dict[int, tuple[float, float]] = {}
     silent: list[int] = []
+    assumed: list[float] = []
     scale: Scale = Scale()
     scale_of_sum: Scale = Scale(SUM_USUAL)
 
@@ -157,27 +158,43 @@ class Crowd:
             variance[self._n] = np.asarray(spread) ** 2
         self._p = np.diag(variance)
         self._rate, self._age, self._waiting = np.zeros(doors), np.zeros(doors), np.zeros(doors)
-        self._waited = self._corrected = self._lived = 0.0
+        self._waited = self._lived = 0.0
+        self._ledger = Ledger(places, doors)
         self._told = self._looked = self._carriers = self._people = 0.0
         self._scale, self._scale_of_sum = Scale(), Scale(SUM_USUAL)
         self._frozen: dict[int, tuple[float, float]] = {}
         self._silent: list[int] = []
+        self._assumed = np.zeros(doors)
 
     # Evidence.
 
-    def learn(self, crossings: Array, seconds: float, reported: NDArray[np.bool_] | None = None) -> None:
-        """People counted per direction (D,) over the last `seconds`; reported: directions whose window just ended.
+    def learn(
+        self,
+        crossings: Array,
+        seconds: float,
+        *,
+        reported: NDArray[np.bool_] | None = None,
+        covered: NDArray[np.bool_] | None = None,
+    ) -> None:
+        """People counted per direction (D,) over the last `seconds`.
 
+        reported: directions whose window just ended. covered: directions whose count is of all the time they were
+        silent (a register that went on): what was assumed of them meanwhile is taken back.
         What is not finite or negative is not learned.
         """
         if not (np.isfinite(crossings).all() and (crossings >= 0).all() and math.isfinite(seconds)) or seconds < 0:
             return
-        if self._silent:
+        if self._silent or covered is not None:
             crossings = crossings.astype(np.float64)
-            crossings[self._silent] = self._usual()[self._silent] * seconds
+            if self._silent:
+                crossings[self._silent] = self._usual()[self._silent] * seconds
+                self._assumed[self._silent] += crossings[self._silent]
+            if covered is not None:
+                crossings[covered] -= self._assumed[covered]
+                self._assumed[covered] = 0.0
         if seconds:
             keep = math.exp(-seconds / RATE_S)
-            self._rate = keep * self._rate + (1.0 - keep) / seconds * crossings
+            self._rate = keep * self._rate + (1.0 - keep) / seconds * np.maximum(crossings, 0.0)
             self._lived = keep * self._lived + 1.0 - keep
         self._age += seconds
         self._told += seconds
@@ -189,19 +206,21 @@ class Crowd:
             self._below_zero()
 
     def hear(self, beacons: Array) -> None:
-        """Beacons believed in each place now, (R,). Fewer than eight in all say nothing."""
+        """Beacons believed in each place now, (R,), NaN where none is heard. Fewer than eight in all say nothing."""
+        heard = np.flatnonzero(~np.isnan(beacons))
+        beacons = beacons[heard]
         if not np.isfinite(beacons).all() or beacons.sum() < BEACONS_MIN:
             return
         self._advance()
         pending, uncertain = self._pending()
-        people = np.maximum(self._x[self._n] + pending, 0.0)
+        people = np.maximum(self._x[self._n] + pending, 0.0)[heard]
         share = self._ratio(float(beacons.sum()), float(people.sum()))
-        design = self._design()
-        design[self._places, self._places] = share
+        design, rows = self._design(len(heard)), np.arange(len(heard))
+        design[rows, heard] = share
         design[:, self._share] = share * people
-        design[self._places, self._places + self._d.start] = 1.0
-        noise = np.diag(RADIO_SD**2 + RADIO_SHARE * beacons) + share**2 * uncertain
-        self._update(design, beacons - share * people - self._x[self._d], noise)
+        design[rows, heard + self._d.start] = 1.0
+        noise = np.diag(RADIO_SD**2 + RADIO_SHARE * beacons) + share**2 * uncertain[np.ix_(heard, heard)]
+        self._update(design, beacons - share * people - self._x[self._d][heard], noise, "beacons")
         self._below_zero()
 
     def anchor(self, places: list[int], people: float, sd: float) -> None:
@@ -219,7 +238,9 @@ class Crowd:
             self._scale = self._scale.told(surprise)
         else:
             self._scale_of_sum = self._scale_of_sum.told(surprise)
-        self._update(design, np.array([error]), np.array([[noise]]), gate=True)
+        self._update(design, np.array([error]), np.array([[noise]]), "truth", gate=True)
+        if len(places) == 1:
+            self._ledger.begin(places[0], float(self._x[places[0]]))
 
     def empty(self) -> None:
         """Everybody has left: a truth for each place, then nobody is anywhere with certainty. Gains stay."""
@@ -231,12 +252,13 @@ class Crowd:
         self._scale = self._scale.told(float(np.minimum(each, GATE**2).mean()))
         design = self._design()
         design[self._places, self._places] = 1.0
-        self._update(design, -self._x[self._n], np.eye(len(self._places)) * NIGHT_SD**2, gate=True)
+        self._update(design, -self._x[self._n], np.eye(len(self._places)) * NIGHT_SD**2, "truth", gate=True)
         for part in (self._n, self._d):
             self._x[part] = 0.0
             self._p[part, :] = self._p[:, part] = 0.0
         self._rate[:] = self._age[:] = self._lived = 0.0
-        self._corrected = 0.0
+        for place in self._places.tolist():
+            self._ledger.begin(place, 0.0)
 
     def doubt(self, silent: set[int], lying: set[int]) -> None:
         """Directions that do not see, and such that miscount by an unknown share; all others are as they were before.
@@ -254,6 +276,7 @@ class Crowd:
             place = self._g.start + door
             self._x[place], variance = self._frozen.pop(door)
             self._loosen(place, variance)
+        self._assumed[sorted(silent - set(self._silent))] = 0.0
         self._silent = sorted(silent)
 
     # Answers.
@@ -276,6 +299,13 @@ class Crowd:
         """People per counted person for each direction, and the relative sd of that, (D,)."""
         return np.exp(self._x[self._g]), np.sqrt(np.maximum(np.diag(self._p)[self._g], 0.0))
 
+    def account(self, place: int) -> Account:
+        """Why the number of a place is what it is; adds up to `estimate` without what windows have yet to tell."""
+        known = self._ledger.account(place)
+        moved = self._a[place] * np.exp(self._x[self._g]) * self._waiting
+        doors = {int(door): known.moved.get(int(door), 0.0) + float(moved[door]) for door in np.flatnonzero(moved)}
+        return Account(known.base, {**known.moved, **doors}, known.evidence)
+
     @property
     def share(self) -> float:
         """People who carry a beacon, 0..1."""
@@ -291,7 +321,7 @@ class Crowd:
             age=self._age.tolist(),
             waiting=self._waiting.tolist(),
             waited=self._waited,
-            corrected=self._corrected,
+            ledger=self._ledger.state,
             lived=self._lived,
             told=self._told,
             looked=self._looked,
@@ -299,6 +329,7 @@ class Crowd:
             people=self._people,
             frozen=dict(self._frozen),
             silent=list(self._silent),
+            assumed=self._assumed.tolist(),
             scale=self._scale,
             scale_of_sum=self._scale_of_sum,
         )
@@ -309,9 +340,10 @@ class Crowd:
         self._p = np.frombuffer(state.covariance).reshape(self._p.shape).copy()
         self._rate, self._age = np.array(state.rate), np.array(state.age)
         self._waiting, self._waited, self._lived = np.array(state.waiting), state.waited, state.lived
-        self._corrected, self._told, self._looked = state.corrected, state.told, state.looked
+        self._told, self._looked, self._ledger.state = state.told, state.looked, state.ledger
         self._carriers, self._people = state.carriers, state.people
         self._frozen, self._silent = dict(state.frozen), list(state.silent)
+        self._assumed = np.array(state.assumed)
         self._scale, self._scale_of_sum = state.scale, state.scale_of_sum
 
     # The filter.
@@ -325,14 +357,16 @@ class Crowd:
         share = math.exp(self._x[self._share])
         carried, flow = self._carried(moved), self._a * moved
         self._x[self._n] += self._a @ moved
+        self._ledger.moved += flow
         self._x[self._d] = carried @ self._x[self._d]
         p = self._p
         p[self._n, :] += flow @ p[self._g, :]
         p[:, self._n] += p[:, self._g] @ flow.T
         p[self._d, :] = carried @ p[self._d, :]
         p[:, self._d] = p[:, self._d] @ carried.T
-        p[self._n, self._n] += (self._a * (MISS * np.exp(self._x[self._g]) * moved)) @ self._a.T
-        p[self._d, self._d] += (self._a * (PARTY * share * (1.0 - min(share, 1.0)) * moved)) @ self._a.T
+        passed = np.abs(moved)  # what was assumed and is taken back is no less uncertain
+        p[self._n, self._n] += (self._a * (MISS * np.exp(self._x[self._g]) * passed)) @ self._a.T
+        p[self._d, self._d] += (self._a * (PARTY * share * (1.0 - min(share, 1.0)) * passed)) @ self._a.T
         hours = seconds / 3600.0
         walk = np.arange(self._g.start, self._g.stop)
         p[walk, walk] += GAIN_WALK**2 * hours
@@ -356,7 +390,7 @@ class Crowd:
             origin = self._origin[door]
             if origin >= 0:
                 people = max(float(self._x[origin]), 1.0, float(moved[door]))
-                carried[:, origin] += self._a[:, door] * (moved[door] / people)
+                carried[:, origin] += self._a[:, door] * (max(float(moved[door]), 0.0) / people)
         return np.maximum(carried, 0.0)
 
     def _pending(self) -> tuple[Array, Array]:
@@ -369,7 +403,7 @@ class Crowd:
         return self._rate / max(self._lived, 1e-9)
 
     def _noise(self, counts: Array) -> Array:
-        variance: Array = (self._a**2) @ (MISS * counts)
+        variance: Array = (self._a**2) @ (MISS * np.abs(counts))
         return variance
 
     def _below_zero(self) -> None:
@@ -381,12 +415,12 @@ class Crowd:
         if len(negative):
             design = self._design(len(negative))
             design[np.arange(len(negative)), negative] = 1.0
-            self._update(design, -people[negative], np.diag(variance[negative]))
+            self._update(design, -people[negative], np.diag(variance[negative]), "negative")
 
     def _design(self, rows: int | None = None) -> Array:
         return np.zeros((len(self._places) if rows is None else rows, len(self._x)))
 
-    def _update(self, design: Array, error: Array, noise: Array, *, gate: bool = False) -> None:
+    def _update(self, design: Array, error: Array, noise: Array, kind: Evidence, *, gate: bool = False) -> None:
         """One measurement. With `gate`, one beyond 4 σ is taken with as much more noise as brings it to 4 σ."""
         across = self._p @ design.T
         spread = design @ across + noise
@@ -396,12 +430,12 @@ class Crowd:
                 spread = spread * excess
         weight = np.linalg.solve(spread, across.T).T
         weight[self._share] = 0.0
-        before = self._x[self._n].sum()
-        self._x += weight @ error
+        move = weight @ error
+        self._x += move
+        self._ledger.evidence[kind] += move[self._n]
         crossed = weight @ across.T
         self._p += weight @ spread @ weight.T - crossed - crossed.T
         self._p = (self._p + self._p.T) / 2
-        self._corrected += float(self._x[self._n].sum() - before)
 
     def _loosen(self, place: int, variance: float) -> None:
         self._p[place, :] = self._p[:, place] = 0.0

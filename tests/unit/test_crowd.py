@@ -137,7 +137,7 @@ def test_a_counter_that_tells_a_minute_late_is_not_an_empty_hall() -> None:
     for second in range(0, 3600, 10):
         full = second % 60 == 50
         counts = np.array([24.0 if full else 0, 0, 2.0, 0, 0, 0])
-        told.learn(counts, 10.0, np.array([full, full, False, False, False, False]))
+        told.learn(counts, 10.0, reported=np.array([full, full, False, False, False, False]))
         if second > 1800:
             shown.append(told.estimate()[0][0])
     steps = np.diff(shown)
