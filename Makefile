@@ -10,7 +10,7 @@ SECONDS ?= 60
 DIALECT ?=
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help install develop services demo stack test check fast bench fuzz schema vendor clean
+.PHONY: help install develop services demo stack test check fast weeks bench fuzz schema vendor clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -63,6 +63,9 @@ check: develop ## style, types, layers, contract
 	@out=$$($(BIN)/lint-imports 2>&1) || { echo "$$out"; exit 1; }
 	@$(BIN)/flowmon schema --check
 	@$(BIN)/flowmon check deploy/venues/museum.toml
+
+weeks: develop ## a thousand weeks of faulty counters: credited must be sent (WEEKS=1000)
+	@nice $(BIN)/python -m tests.properties.week --seeds $(or $(WEEKS),1000)
 
 bench: $(VENV)/.benched services ## ratios against named peers, into build/bench/
 	@$(BIN)/python -m tests.bench $(BENCH)

@@ -19,6 +19,7 @@ VERBS = {
     "archive": ("flowmon.history.archive", "write findings from Kafka to PostgreSQL"),
     "check": ("flowmon.venue.check", "check a venue file, all problems at once"),
     "record": ("flowmon.recording.record", "save a part of the journal as a recording"),
+    "learn": ("flowmon.learn", "what a recording shows of each counter: its kind, direction, restarts and clock"),
     "info": ("flowmon.recording.info", "what is in a recording"),
     "cut": ("flowmon.recording.cut", "cut a piece out of a recording"),
     "replay": ("flowmon.recording.replay", "play a recording again: to MQTT, Kafka, a feed, or nowhere"),

@@ -101,8 +101,8 @@ def _judged(clock: Clock, at: float, seen: float) -> Moment:
         clock.offset = _rounded(clock.run_least + clock.offset)
         clock.run, clock.lag, clock.standing = 0, raw, False
         return _right(clock, at)
-    if clock.offset and lag < -AHEAD_S <= raw <= ABSURD_S:
-        return Moment(at, "device", fresh=False)  # stamped before the clock went wrong
+    if _before(clock, raw):
+        return Moment(at, "device", fresh=False)
     if lag < -AHEAD_S or lag > ABSURD_S:
         clock.lag = raw
         where = "ahead of" if lag < 0 else "years behind"
@@ -114,9 +114,14 @@ def _judged(clock: Clock, at: float, seen: float) -> Moment:
 
 def remembered(clock: Clock, at: float, seen: float) -> Moment:
     """What a stamp means that is told from a device's memory, and teaches nothing about its clock."""
-    if clock.offset and at + clock.offset > seen + AHEAD_S >= at:
+    if _before(clock, seen - at):
         return Moment(at, "device", fresh=False)
     return Moment(min(at + clock.offset, seen), "shifted" if clock.offset else "device", fresh=False)
+
+
+def _before(clock: Clock, raw: float) -> bool:
+    """Whether a stamp makes no sense shifted, but does as it is: it was made before the clock went wrong."""
+    return bool(clock.offset) and not -AHEAD_S <= raw - clock.offset <= ABSURD_S and -AHEAD_S <= raw <= ABSURD_S
 
 
 def _right(clock: Clock, at: float) -> Moment:

@@ -179,6 +179,8 @@ class Monitor:
         try:
             lives = intake.take(fact)
         except Refused as refused:
+            if not fact.historical:
+                health.heard(fact.source, now)
             health.doubt(fact.source, "refused", str(refused), now)
             raise
         if lives:

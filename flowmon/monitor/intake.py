@@ -18,9 +18,9 @@ Theory of operation
     count one direction each. Exactly one kind is credited (`Counter.credit`); others are counted and left aside.
 
     Duplicates. A measurement's identity (kind, stamps, number) is remembered for an hour, at most 4,096 a line. What is
-    older is remembered as the spans of time that were credited (`spans`): windows from the start, events when their
-    identity is forgotten. So a window sent again weeks later is known, and the memory is bounded. Stamps of a clock
-    that could not be believed are kept apart, as they were told.
+    older is remembered as spans of time (`spans`): windows from the start by when they happened, events by their own
+    stamps when their identity is forgotten. So a window sent again weeks later is known, and the memory is bounded.
+    What a clock told that could not be believed is known by its stamps too.
 
     Registers: see `registers`.
 
@@ -92,15 +92,16 @@ class Known(NamedTuple):
 
 
 class Ledger(Struct):
-    """What is remembered of one line. told: identity -> measurement of the last hour; spans: credited before.
+    """What is remembered of one line. told: identity -> measurement of the last hour; spans: of windows credited.
 
-    doubtful: spans by the stamps of a clock that was not believed. stamp, seen: of the last report.
+    stamps: by their own stamps, events told before, and what was told when the clock was not believed.
+    stamp, seen: of the last report.
     other: messages of kinds that are not credited, since one that is (`credited` its tick); reading: the last of them.
     """
 
     told: dict[str, Known] = field(default_factory=dict)
     spans: Spans = field(default_factory=Spans)
-    doubtful: Spans = field(default_factory=Spans)
+    stamps: Spans = field(default_factory=Spans)
     registers: list[Register] = field(default_factory=list)
     stamp: float = -1.0
     seen: float = 0.0
@@ -417,11 +418,10 @@ class Intake:
     def _was_credited(self, device: str, ledger: Ledger, moment: Moment, start: float, end: float) -> bool:
         """Whether an old report was credited before, as far as the spans remember."""
         if end <= start:
-            old = moment.at < self.state.now - REMEMBER_S
-            told = ledger.spans.holds(moment.at) or ledger.spans.holds(end)
-            return (old and told) or ledger.doubtful.holds(end)
+            old = moment.at < self.state.now - REMEMBER_S or moment.source == "gateway"
+            return old and ledger.stamps.holds(end)
         slack = _slack(end - start)
-        if ledger.doubtful.overlap(start, end) > slack:
+        if ledger.stamps.overlap(start, end) > slack:
             return True
         if moment.source == "gateway":
             return False
@@ -444,7 +444,7 @@ class Intake:
         if moment.source != "gateway":
             ledger.spans.add(moment.at - (end - start), moment.at, slack)
         if not moment.fresh or moment.source != "device":
-            ledger.doubtful.add(start, end, slack)
+            ledger.stamps.add(start, end, slack)
 
     def _remember(self, ledger: Ledger, name: str, fact: Count, moment: Moment, stamp: float) -> None:
         told = ledger.told
@@ -457,11 +457,8 @@ class Intake:
     def _fold(self, ledger: Ledger, name: str) -> None:
         """Forget an identity; of an event the moment stays."""
         known = ledger.told.pop(name)
-        if not name.startswith("w|"):
-            if not ledger.registers:
-                ledger.spans.add(known.at, known.at)
-            if known.doubtful:
-                ledger.doubtful.add(known.stamp, known.stamp)
+        if not name.startswith("w|") and (known.doubtful or not ledger.registers):
+            ledger.stamps.add(known.stamp, known.stamp)
 
     def _credit(self, line: Line, seq: int, forward: int, backward: int, moment: Moment, period: float,
                 *, historical: bool) -> None:  # fmt: skip
@@ -485,7 +482,7 @@ class Intake:
     def _register(self, ledger: Ledger, line: Line, fact: Count, moment: Moment) -> bool:
         """Credit what a register gained. False for one told before."""
         name, at = identity(fact), moment.at
-        if name in ledger.told or (not moment.fresh and ledger.doubtful.holds(fact.at) and not self._stands(fact)):
+        if name in ledger.told or (not moment.fresh and ledger.stamps.holds(fact.at) and not self._stands(fact)):
             return False
         same_stamp = ledger.stamp == fact.at
         if fact.historical and not ledger.registers:

@@ -3,8 +3,8 @@
 Theory of operation, one direction of one line, `old` the last reading and `new` this one, `dt` seconds later:
 
     new >= old   the difference; but a leap no door can make is a register set by hand: a new baseline, nothing gained
-    new < old    a wrap at 2^16 or 2^32 when the way over the top is a likely one for this door; else a restart from zero
-                 with `new` counted since; else (more than a door can make) set by hand: a new baseline
+    new < old    a wrap at 2^16 or 2^32 when the way over the top is a likely one for this door; else a restart from
+                 zero with `new` counted since; else (more than a door can make) set by hand: a new baseline
 
     A door can make 100 people, and 5 a second at most; where its own traffic is known, thrice its busiest so far, and
     never less than one in five seconds. So a restart near the top is not taken for a wrap, nor a set value for people.
@@ -67,8 +67,10 @@ def read(register: Register, at: float, new: int, *, ordered: bool = True) -> Ga
         register.past_value = -1
     if register.at - at > LATE_MAX_S:
         return NOTHING
-    if at < register.at and (new < register.value or register.past_value >= 0):
-        return _late(register, at, new)
+    if at < register.at:
+        grew = register.value <= new <= register.value + _can(register, register.at - at)
+        if not grew or register.past_value >= 0:
+            return _late(register, at, new)
     if not ordered and 0 <= register.prior <= new < register.value and not register.doubt:
         return NOTHING
     at = max(at, register.at)

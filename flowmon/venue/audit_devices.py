@@ -41,7 +41,12 @@ def _counters(venue: Venue, doubted: frozenset[str]) -> Iterator[Problem]:
             yield Problem(path=join(path, "towards"), message=message, hint=hint)
         yield from _patience(counter.silent_after_s, path)
         yield from _named(counter.device, path)
-    lines = ((name, (counter.device or name, counter.line)) for name, counter in venue.counters.items())
+    lines = (
+        (name, (counter.device or name, line))
+        for name, counter in venue.counters.items()
+        for line in (counter.line, counter.backward_line)
+        if line
+    )
     for name, (device, line), first in _repeated(lines):
         message = f"line {line} of device {device} is counter {first} already"
         hint = "one line of one device is one counter, or everybody counts twice; give the other line or device"
