@@ -22,6 +22,7 @@ Vovk 2012 (Mondrian groups); normalised scores: Papadopoulos 2008.
 import bisect
 import math
 
+import numpy as np
 from msgspec import Struct
 
 from flowmon.estimators.port import Z90
@@ -29,7 +30,7 @@ from flowmon.estimators.port import Z90
 GAMMA = 0.005
 TAIL_MIN, TAIL_MAX = 0.0005, 0.25
 TOGETHER_MAX = 0.04
-RING = 600
+RING = 400
 ENOUGH = 60  # scores of a group before it speaks for itself
 SLOT_RATE = 0.08
 RECENT, LONG = 1.0 - 0.5 ** (1 / 24), 0.002
@@ -51,10 +52,13 @@ class Issued(Struct, frozen=True, array_like=True):
 
 
 class BandState(Struct, frozen=True):
-    """rings: scores per group, the last of all together; tails: (groups, 2); slots: usual error, None: unknown."""
+    """rings: scores per group as little-endian float32, the last of all together; tails: (groups, 2).
+
+    slots: usual error, None: unknown.
+    """
 
     version: int
-    rings: list[list[float]]
+    rings: list[bytes]
     places: list[int]
     tails: list[list[float]]
     together: list[float]
@@ -119,7 +123,7 @@ class AdaptiveBand:
         if not math.isfinite(label) or label < 0.0:
             return
         error = math.log1p(label) - math.log1p(issued.value) if self._log else label - issued.value
-        score = min(SCORE_MAX, max(-SCORE_MAX, error / issued.scale))
+        score = float(np.float32(min(SCORE_MAX, max(-SCORE_MAX, error / issued.scale))))  # as it is remembered
         self._adapt(issued, label)
         for group in (issued.group, len(self._rings) - 1):
             self._keep(group, score)
@@ -170,7 +174,7 @@ class AdaptiveBand:
         """A plain copy of everything remembered."""
         return BandState(
             version=1,
-            rings=[list(ring) for ring in self._rings],
+            rings=[np.array(ring, dtype="<f4").tobytes() for ring in self._rings],
             places=list(self._places),
             tails=[list(tails) for tails in self._tails],
             together=list(self._together),
@@ -185,8 +189,8 @@ class AdaptiveBand:
     def state(self, state: BandState) -> None:
         if len(state.rings) != len(self._rings) or len(state.slots) != len(self._slots):
             raise ValueError("the state is of other groups or slots: start anew")
-        self._rings = [list(ring) for ring in state.rings]
-        self._sorted = [sorted(ring) for ring in state.rings]
+        self._rings = [np.frombuffer(ring, dtype="<f4").tolist() for ring in state.rings]
+        self._sorted = [sorted(ring) for ring in self._rings]
         self._places, self._tails = list(state.places), [list(tails) for tails in state.tails]
         self._together, self._slots = list(state.together), list(state.slots)
         self._recent, self._long = state.recent, state.long

@@ -214,7 +214,7 @@ class _Horizon:
         self._trial = Experts(2, TRIAL_DAYS * day)
         self._trial_labels = TRIAL_DAYS * day
         self._bias = Climatology(day)
-        self._band, self._plain = AdaptiveBand(day), AdaptiveBand(day)
+        self._band, self._plain = AdaptiveBand(day), AdaptiveBand(day, blocks=1)
         self._day = day
         self._lessons: deque[Lesson] = deque(maxlen=STEPS_MAX)
 
