@@ -68,13 +68,11 @@ class Placing:
 
     def _tell(self, beacon: str, zone: str, now: float) -> None:
         wrong, lost, which = self._rng.random(3)
-        alive = [there for there in self._nearest[zone] if any(voice.alive() for voice in self._voices[there])]
-        if not alive or (alive[0] != self._nearest[zone][0] and lost < UNHEARD):
+        believed = next((there for there in self._nearest[zone] if self._hears(there)), "")
+        if not believed or (believed != self._nearest[zone][0] and lost < UNHEARD):
             return
-        believed = alive[0]
-        beside = [there for there in self._beside[zone] if there in alive]
         sure = SURE
-        if wrong < WRONG and beside:
+        if wrong < WRONG and (beside := [there for there in self._beside[zone] if self._hears(there)]):
             believed, sure = beside[int(which * len(beside))], UNSURE
         self._network.arrive(
             now,
@@ -88,3 +86,6 @@ class Placing:
                 expires=now + EXPIRY_S,
             ),
         )
+
+    def _hears(self, zone: str) -> bool:
+        return any(voice.alive() for voice in self._voices[zone])

@@ -46,8 +46,9 @@ def records(
     true: Callable[[Truth], None] = lambda _: None,
     sighted: Callable[[Sighting], None] = lambda _: None,
     watch: Callable[[float], None] = lambda _: None,
+    tick_s: int = 1,
 ) -> Iterator[Record]:
-    """The journal of the day, record by record, in order of arrival."""
+    """The journal of the day, record by record, in order of arrival. tick_s: seconds from tick to tick."""
     presences = Presences(simulation.venue)
     second = int(simulation.day.start)
     batch: list[Fact] = []
@@ -58,7 +59,7 @@ def records(
                 batch = []
             yield [_tick(second)]
             watch(float(second))
-            second += 1
+            second += tick_s
         match event.fact:
             case None:
                 if event.truth is not None:
@@ -77,7 +78,7 @@ def records(
         yield batch
     while second <= simulation.day.end:
         yield [_tick(second)]
-        second += 1
+        second += tick_s
 
 
 def _tick(second: int) -> Tick:
