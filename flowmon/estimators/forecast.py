@@ -38,7 +38,7 @@ from flowmon.estimators.climatology import Array, Climatology, ClimatologyState
 from flowmon.estimators.conformal import AdaptiveBand, BandState, Issued
 from flowmon.estimators.experts import Experts, ExpertsState
 from flowmon.estimators.recursive import RecursiveLeastSquares, RecursiveState
-from flowmon.estimators.regressors import CLIP, EXPERTS, FEATURES, Regressors, RegressorsState, View
+from flowmon.estimators.regressors import CLIP, EXPERTS, FEATURES, PLAUSIBLE, Regressors, RegressorsState, View
 
 DAY_S = 86_400
 MEMORIES_DAYS = (8.0, 15.0, 30.0)
@@ -133,8 +133,9 @@ class Forecaster:
         """`value` (>= 0; NaN: missing) was seen at `at` (seconds since the epoch), local time being UTC + `offset_s`.
 
         covariates: one row for now and one per horizon, each of as many numbers as there are covariates; what is not
-        finite counts as zero, and none counts more than 30 usual levels. Returns False when nothing was learned: the
-        first value in a step counts; a second one, an earlier one or an impossible time are refused.
+        finite counts as zero, and none counts more than 30 usual levels + 1000.
+        Returns False when nothing was learned: the first value in a step counts; a second one, an earlier one or an
+        impossible time are refused.
         """
         if not (math.isfinite(at) and math.isfinite(offset_s)) or not 0.0 <= at < AT_MAX or abs(offset_s) > DAY_S:
             return False
@@ -199,7 +200,7 @@ class Forecaster:
         planned = np.array(covariates, dtype=np.float64)
         if planned.shape != shape:
             raise ValueError(f"covariates are of shape {planned.shape}, not {shape}: one row for now, one per horizon")
-        limit = CLIP * self._series.level + CLIP  # plans of people, whatever else was typed
+        limit = CLIP * self._series.level + PLAUSIBLE  # plans of people, whatever else was typed
         return np.clip(np.where(np.isfinite(planned), planned, 0.0), -limit, limit)
 
 

@@ -7,7 +7,8 @@ how today deviates from what is usual:
     features  level, deviation, C[t+h], C[t], Δ1, Δ3, time of day, each expert minus clim+dev, decayed deviations
               (half-lives 30 min, 1½ h, 4 h), slower, faster and smoothed climatologies, yesterday's and last week's
               change, deviation × time of day
-Features are in units of the series and clipped to ±30 levels, so that no outlier drives a model.
+Features are in units of the series and clipped to ±(30 levels + 1000), so that no outlier drives a
+model.
 
 Assumptions and failure modes are those of the parts; a part that knows nothing says clim+dev, so that its feature is 0.
 Source: stacked generalisation, Wolpert 1992; regression on climatology features as in site load forecasts.
@@ -26,6 +27,7 @@ EXPERTS = ("clim_dev", "ratio", "weekday_dev", "analogue", "analogue_dev", "pers
 FEATURES = 25
 LEVEL_RATE = 0.01
 CLIP = 30.0
+PLAUSIBLE = 1_000.0  # a hall that is empty all year has its evening, too
 VALUE_MAX = 1e9
 SLOW, FAST = 0.05, 0.35
 HALF_LIVES_DAYS = (1 / 48, 1 / 16, 1 / 6)
@@ -92,8 +94,8 @@ class Regressors:
         return self.analogues.at(self.analogues.last)
 
     def sound(self, value: float) -> float:
-        """`value` as it is taken: not below zero, not beyond 30 usual levels, NaN when it is not finite."""
-        limit = CLIP * self.level + CLIP if self.values > self._day else VALUE_MAX
+        """`value` as it is taken: not below zero, not beyond 30 usual levels + 1000, NaN when not finite."""
+        limit = CLIP * self.level + PLAUSIBLE if self.values > self._day else VALUE_MAX
         return min(max(value, 0.0), limit) if math.isfinite(value) else math.nan
 
     def learn(self, step: int, value: float) -> None:
@@ -134,7 +136,7 @@ class Regressors:
         def changed(then: float, once: float) -> float:
             return _or(max(0.0, now + then - once), base)
 
-        ratio = usual * (self._ratio[0] + 0.05 * level) / (self._ratio[1] + 0.05 * level)
+        ratio = usual * (self._ratio[0] + 0.05 * level) / max(self._ratio[1] + 0.05 * level, 1e-9)
         weekday = self._weekdays.estimate(self._profiles(slot, (self._slot % day + ahead) // day))
         weekday_dev = changed(weekday, self._weekday_now)
         like = self.analogues.estimate(self._alike, ahead)
@@ -153,7 +155,7 @@ class Regressors:
             self._slow.estimate(slot) - usual, self._fast.estimate(slot) - usual, smooth - usual,
             yesterday - base, last_week - base, deviation * s1, deviation * c1, deviation * s2, deviation * c2,
         ]  # fmt: skip
-        limit = CLIP * level + CLIP
+        limit = CLIP * level + PLAUSIBLE
         experts = np.array([base, ratio, weekday_dev, analogue, analogue_dev, now])
         return View(experts, np.minimum(np.maximum(np.array(features), -limit), limit), usual, slot)
 

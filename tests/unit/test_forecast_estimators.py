@@ -203,6 +203,18 @@ def test_summer_time_keeps_local_slots() -> None:
             assert forecaster.baselines(HOUR)["climatology"] == pytest.approx(noon(hour + 1), abs=0.5)
 
 
+def test_a_hall_that_is_empty_all_year_has_its_evening() -> None:
+    """Nobody for six weeks, then 250 people: the forecast says so as soon as they are there, inside its band."""
+    forecaster = Forecaster(HOUR, (HOUR,))
+    for hour in range(24 * 42):
+        forecaster.learn(hour * float(HOUR), 0.0)
+    for more in range(3):
+        forecaster.learn((24 * 42 + more) * float(HOUR), 250.0)
+    outlook = forecaster.forecast(HOUR)
+    assert outlook.value is not None
+    assert outlook.value > 200.0
+
+
 def test_a_leap_of_years_is_no_loop_of_years() -> None:
     forecaster = walked(24 * 20)
     assert forecaster.learn(3e9, 7.0)
