@@ -81,6 +81,11 @@ class Moment(Struct, frozen=True, gc=False):
 
 def judge(clock: Clock, at: float, seen: float) -> Moment:
     """What a stamp `at` that the gateway saw at `seen` means; learns from it. Both are finite seconds UTC."""
+    if not clock.offset and not clock.standing and -AHEAD_S <= seen - at <= FRESH_S:  # as nearly always
+        clock.run = 0
+        clock.lag = seen - at if clock.lag is None else clock.lag + SMOOTHING * (seen - at - clock.lag)
+        clock.source, clock.reason = "device", ""
+        return Moment(at, "device", True)  # noqa: FBT003
     moment = _judged(clock, at, seen)
     clock.source, clock.reason = moment.source, moment.reason
     return moment

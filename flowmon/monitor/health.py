@@ -8,11 +8,13 @@ its counts are used, and what is odd is told with the zones it touches, until it
 minutes.
 """
 
+from collections.abc import Mapping
+
 from msgspec import Struct, field
 
 from flowmon.facts import DeviceStatus
 from flowmon.findings import DeviceHealthState, DeviceState
-from flowmon.monitor.clocks import TimeSource
+from flowmon.monitor.clocks import Clock, TimeSource
 from flowmon.names import OUTSIDE
 from flowmon.venue.model import Venue
 
@@ -56,6 +58,7 @@ class Health:
 
     def __init__(self, venue: Venue, state: HealthState | None = None) -> None:
         self.state = state or HealthState()
+        self.clocks: Mapping[str, Clock] = {}  # of devices that count; intake keeps them
         self._silent_after: dict[str, float] = {}
         self._kind: dict[str, str] = {}
         self._zones: dict[str, list[str]] = {}
@@ -144,7 +147,8 @@ class Health:
 
     def device_state(self, name: str, at: float) -> DeviceState:
         """What is said of one device."""
-        device = self.state.devices[name]
+        device, clock = self.state.devices[name], self.clocks.get(name)
+        skew = clock.lag if clock else device.skew
         return DeviceState(
             at=at,
             device=name,
@@ -154,8 +158,8 @@ class Health:
             reason=device.reason,
             last_at=device.heard,
             zones=self._zones[name] if device.health in BLIND or device.health == "suspect" else [],
-            clock_skew_s=None if device.skew is None else round(device.skew, 1),
-            time_source=device.time_source,
+            clock_skew_s=None if skew is None else round(skew, 1),
+            time_source=clock.source if clock else device.time_source,
         )
 
     @property

@@ -17,8 +17,8 @@ Theory of operation
     Lines. What is remembered is kept per counter and line of its device (`Ledger`). A counter may read two lines that
     count one direction each. Exactly one kind is credited (`Counter.credit`); others are counted and left aside.
 
-    Duplicates. A measurement's identity (kind, stamps, number) is remembered for an hour, at most 4,096 a line. What is
-    older is remembered as spans of time (`spans`): windows from the start by when they happened, events by their own
+    Duplicates. A measurement's identity (kind, stamps, number) is remembered for 90 minutes, at most 4,096 a line. What
+    is older is remembered as spans of time (`spans`): windows from the start by when they happened, events by their own
     stamps when their identity is forgotten. So a window sent again weeks later is known, and the memory is bounded.
     What a clock told that could not be believed is known by its stamps too.
 
@@ -47,7 +47,7 @@ from flowmon.venue.model import Counter, Venue
 AHEAD_S = 5.0
 BEHIND_S = 86_400.0
 LIVE_S = 3_600.0
-REMEMBER_S = 3_600.0
+REMEMBER_S = 5_400.0  # longer than LIVE_S, from where on the spans are asked
 FORGET_EVERY_S = 600.0
 REMEMBER_MAX = 4_096
 SOURCES_MAX = 10_000
@@ -84,6 +84,7 @@ class Known(NamedTuple):
     """A measurement that was told: tick of arrival, when it happened, its own stamp, whether that was doubtful."""
 
     arrived: float
+    seen: float
     at: float
     stamp: float
     doubtful: bool
@@ -92,7 +93,7 @@ class Known(NamedTuple):
 
 
 class Ledger(Struct):
-    """What is remembered of one line. told: identity -> measurement of the last hour; spans: of windows credited.
+    """What is remembered of one line. told: identity -> measurement of the last 90 minutes; spans: of windows credited.
 
     stamps: by their own stamps, events told before, and what was told when the clock was not believed.
     stamp, seen: of the last report.
@@ -321,8 +322,10 @@ class Intake:
             clock = self.state.clocks[fact.source] = Clock()
         if fact.historical:
             return clocks.remembered(clock, stamp, fact.seen)
-        before = clock.offset
+        before, reason = clock.offset, clock.reason
         moment = clocks.judge(clock, stamp, fact.seen)
+        if moment.reason != reason:
+            self.notes.append(Note(fact.source, "clock", moment.reason, lasting=True))
         if clock.held and clock.offset != before:
             self._let_go(clock, set_right=True)  # what it told under old stamps was news
         return moment
@@ -332,8 +335,11 @@ class Intake:
         name = _name(fact, start, end)
         known = ledger.told.get(name)
         same_stamp = ledger.stamp == end
+        if known is None and start == end and moment.fresh and not (same_stamp or fact.historical):
+            self._event(ledger, line, name, fact, moment)  # as nearly always
+            return True
         if moment.source == "gateway" and self._stands(fact):
-            if known is not None and (fact.seq >= 0 or self._echo(ledger, known, fact, end - start)):
+            if known is not None and (fact.seq >= 0 or _echoes(fact, known, end - start)):
                 return False
         elif known is not None and not (moment.fresh and abs(moment.at - known.at) > ANOTHER_S):
             self._hold(ledger, known, fact, end)
@@ -362,11 +368,16 @@ class Intake:
         clock = self.state.clocks.get(fact.source)
         return clock is not None and clock.standing
 
-    @staticmethod
-    def _echo(ledger: Ledger, known: Known, fact: Count, period: float) -> bool:
-        """Whether a report under a clock that stands is the last one told twice."""
-        soon = fact.seen - ledger.seen < max(0.5 * period, clocks.STANDS_GAP_S)
-        return soon and (fact.forward, fact.backward) == (known.forward, known.backward)
+    def _event(self, ledger: Ledger, line: Line, name: str, fact: Count, moment: Moment) -> None:
+        """Credit a new event of a clock that is right."""
+        if fact.seen:
+            clock = self.state.clocks[fact.source]
+            if clock.held:
+                clock.held.clear()
+            clocks.moved(clock, fact.at, fact.seen)
+        self._plausible(fact.forward + fact.backward, 1.0)
+        self._remember(ledger, name, fact, moment, fact.at)
+        self._credit(line, fact.seq, fact.forward, fact.backward, moment, 0.0, historical=False)
 
     def _hold(self, ledger: Ledger, known: Known | None, fact: Count, stamp: float) -> None:
         """Keep what looks like a repetition, in case its clock turns out to stand or to be set back."""
@@ -375,14 +386,9 @@ class Intake:
         clock = self.state.clocks[fact.source]
         if fact.kind == "window":
             news = known is not None and (fact.forward, fact.backward) != (known.forward, known.backward)
-            last = next((h.fact for h in reversed(clock.held) if h.fact.line == fact.line), None)
-            again = last is not None and (last.end, last.forward, last.backward) == (
-                fact.end,
-                fact.forward,
-                fact.backward,
-            )
-            half = max(0.5 * (fact.end - fact.start), clocks.STANDS_GAP_S)
-            if fact.seen - ledger.seen < half and (again or not news):
+            again = [h.fact for h in clock.held if (h.fact.line, h.fact.end) == (fact.line, fact.end)]
+            last = again[-1] if again else known
+            if last is not None and _echoes(fact, last, fact.end - fact.start):
                 return
         elif known is not None or any(identity(h.fact) == identity(fact) for h in clock.held):
             return
@@ -405,7 +411,7 @@ class Intake:
             period = end - start
             moment = Moment(fact.seen, "gateway", fresh=False)
             if set_right:
-                if not -clocks.AHEAD_S <= fact.seen - end - clock.offset <= clocks.FRESH_S:
+                if not -clocks.AHEAD_S <= fact.seen - end - clock.offset <= LIVE_S:
                     continue  # of before the change
                 moment = Moment(end + clock.offset, "shifted", fresh=True)
             if set_right and self._overlaps(ledger, moment, period, 0.9):
@@ -418,7 +424,7 @@ class Intake:
     def _was_credited(self, device: str, ledger: Ledger, moment: Moment, start: float, end: float) -> bool:
         """Whether an old report was credited before, as far as the spans remember."""
         if end <= start:
-            old = moment.at < self.state.now - REMEMBER_S or moment.source == "gateway"
+            old = moment.at < self.state.now - LIVE_S or moment.source == "gateway"
             return old and ledger.stamps.holds(end)
         slack = _slack(end - start)
         if ledger.stamps.overlap(start, end) > slack:
@@ -451,7 +457,7 @@ class Intake:
         if len(told) >= REMEMBER_MAX:
             self._fold(ledger, next(iter(told)))
         doubtful = not moment.fresh or moment.source != "device"
-        told[name] = Known(self.state.now, moment.at, stamp, doubtful, fact.forward, fact.backward)
+        told[name] = Known(self.state.now, fact.seen, moment.at, stamp, doubtful, fact.forward, fact.backward)
         ledger.stamp, ledger.seen = stamp, fact.seen
 
     def _fold(self, ledger: Ledger, name: str) -> None:
@@ -557,6 +563,12 @@ def _extent(fact: Count) -> tuple[float, float]:
     if fact.kind == "window" and 0 < fact.end - fact.start <= PERIOD_MAX_S:
         return fact.start, fact.end
     return fact.at, fact.at
+
+
+def _echoes(fact: Count, last: Known | Count, period: float) -> bool:
+    """Whether a report under the stamp of another is that one told twice: as soon, with the same numbers."""
+    soon = fact.seen - last.seen < max(0.5 * period, clocks.STANDS_GAP_S)
+    return soon and (fact.forward, fact.backward) == (last.forward, last.backward)
 
 
 def _name(fact: Count, start: float, end: float) -> str:

@@ -340,10 +340,14 @@ def run(seed: int) -> list[str]:
     monitor = Monitor(plan)
     restarts = {dice.randrange(len(facts)) for _ in range(2)}
     credited = {name: [0, 0] for name in DEVICES}
-    for n, (_, _, fact) in enumerate(facts):
+    record: list[Fact] = []
+    for n, (_, is_tick, fact) in enumerate(facts):
+        record.append(fact)
+        if is_tick or n in restarts:
+            _book(credited, plan, monitor.apply_record(record))
+            record = []
         if n in restarts:
             monitor = Monitor.restore(plan, monitor.snapshot())
-        _book(credited, plan, monitor.apply(fact))
     return [
         f"seed {seed}, {week.name} ({week.clock}): sent {week.sent}, credited {credited[week.name]}"
         for week in weeks
