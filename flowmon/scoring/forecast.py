@@ -7,7 +7,6 @@ judged by the same rows. Every baseline gets the same adaptive band as the model
 """
 
 import argparse
-import math
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -24,7 +23,7 @@ from flowmon.scoring import bootstrap, measures, series
 from flowmon.scoring.report import arguments as report_arguments
 from flowmon.scoring.report import conclude, data_of, figure, grid, percent, progress, rows_section
 from flowmon.scoring.series import Cell, Series
-from flowmon.scoring.times import duration
+from flowmon.scoring.times import duration, durations, hours
 
 Array = NDArray[np.float64]
 
@@ -47,14 +46,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """The series, the horizons and the mask."""
     series.arguments(parser)
     parser.add_argument(
-        "--horizons", required=True, type=_durations, metavar="30min,60min", help="multiples of the step"
+        "--horizons", required=True, type=durations, metavar="30min,60min", help="multiples of the step"
     )
     parser.add_argument("--warmup", type=duration, default=28 * DAY_S, metavar="28d", help="not scored (default: 28d)")
     parser.add_argument(
         "--min-value", type=float, default=0.0, metavar="N", help="score targets of at least N (default: 0)"
     )
     parser.add_argument(
-        "--open", type=_open, metavar="08:00-20:00", help="score targets in these local hours, both ends included"
+        "--open", type=hours, metavar="08:00-20:00", help="score targets in these local hours, both ends included"
     )
     report_arguments(parser)
 
@@ -282,21 +281,3 @@ def _label(horizon_s: int) -> str:
 
 def _written(cell: Cell) -> str:
     return datetime.fromtimestamp(_local(cell, 0), UTC).strftime("%Y-%m-%d %H:%M")
-
-
-def _durations(text: str) -> tuple[int, ...]:
-    return tuple(dict.fromkeys(duration(part) for part in text.split(",")))
-
-
-def _open(text: str) -> tuple[int, int]:
-    """Local seconds of day of 08:00-20:00."""
-    parts = text.split("-")
-    seconds = []
-    for part in parts:
-        hour, _, minute = part.strip().partition(":")
-        if not (hour.isdigit() and (minute or "0").isdigit() and int(hour) <= 24 and int(minute or 0) < 60):
-            raise argparse.ArgumentTypeError(f"{text!r} are no opening hours: write them like 08:00-20:00")
-        seconds.append(int(hour) * 3600 + int(minute or 0) * 60)
-    if len(seconds) != 2 or seconds[0] >= seconds[1] or not math.isfinite(seconds[1]):
-        raise argparse.ArgumentTypeError(f"{text!r} are no opening hours: write them like 08:00-20:00")
-    return seconds[0], seconds[1]

@@ -5,6 +5,7 @@ Assumption: a column has one format. Where day-first and month-first fit equally
 then the one with the rows closer together, then day-first; the choice is part of the report.
 """
 
+import argparse
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -38,6 +39,25 @@ def duration(text: str) -> int:
     if not 1.0 <= seconds <= 1e9 or seconds != int(seconds):
         raise TimesInvalid(f"{text!r} is no whole number of seconds: write it like 10min, 1h or 28d")
     return int(seconds)
+
+
+def durations(text: str) -> tuple[int, ...]:
+    """Seconds of 30min,60min, each once. Raises FlowmonError."""
+    return tuple(dict.fromkeys(duration(part) for part in text.split(",")))
+
+
+def hours(text: str) -> tuple[int, int]:
+    """Local seconds of day of 08:00-20:00. Raises ArgumentTypeError, as argparse wants it."""
+    parts = text.split("-")
+    seconds = []
+    for part in parts:
+        hour, _, minute = part.strip().partition(":")
+        if not (hour.isdigit() and (minute or "0").isdigit() and int(hour) <= 24 and int(minute or 0) < 60):
+            raise argparse.ArgumentTypeError(f"{text!r} are no opening hours: write them like 08:00-20:00")
+        seconds.append(int(hour) * 3600 + int(minute or 0) * 60)
+    if len(seconds) != 2 or seconds[0] >= seconds[1]:
+        raise argparse.ArgumentTypeError(f"{text!r} are no opening hours: write them like 08:00-20:00")
+    return seconds[0], seconds[1]
 
 
 def zone(name: str | None) -> tzinfo | None:
