@@ -326,3 +326,19 @@ def test_every_score_can_be_imported_and_explains_itself(capsys: pytest.CaptureF
 
 def test_a_table_error_is_one_of_ours() -> None:
     assert issubclass(TableInvalid, Exception)
+
+
+REAL = Path(__file__).parents[3] / "shared" / "data" / "datasets" / "calit2" / "calit2_counts.csv"
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="the data sets are not beside the checkout")
+def test_a_real_door_is_forecast_better_than_by_its_baselines(tmp_path: Path) -> None:
+    """Half-hour counts of a campus building's door (UCI CalIt2): more than 20 % below clim+dev, band within a point."""
+    out = tmp_path / "score.json"
+    words = ["--time", "ts", "--value", "in_count", "--step", "30min", "--horizons", "30min", "--open", "07:00-20:00"]
+    assert main(["score", "forecast", str(REAL), *words, "--json", str(out), "--markdown", str(tmp_path / "x.md")]) == 0
+    found = json.loads(out.read_text(encoding="utf-8"))
+    assert all(row["beats"] for row in found["report"]["comparisons"])
+    assert found["methods"]["model"]["skill_30min"] > 0.2
+    assert found["methods"]["model"]["cov90_30min"] == pytest.approx(0.9, abs=0.011)
+    assert found["methods"]["model"]["worst500_30min"] > 0.84
