@@ -207,24 +207,32 @@ class CounterDevice(Voice):
         end: float = 0.0,
         complete: float = 1.0,
     ) -> None:
-        self._seq += 1
-        self._send(
-            self.name,
-            Count(
-                at=at,
-                source=self.name,
-                seq=self._seq,
-                simulated=True,
-                counter=self.name,
-                kind=kind,  # type: ignore[arg-type]  # the counter's own `credit`
-                line=line.counter.line,
-                forward=counted[True],
-                backward=counted[False],
-                start=start,
-                end=end,
-                complete=complete,
-            ),
-        )
+        counter = line.counter
+        forward, backward = counted[not counter.invert], counted[counter.invert]  # it hangs the other way round
+        told = [(counter.line, forward, backward)]
+        if counter.backward_line:  # each of its lines counts one direction
+            told = [(counter.line, forward, 0), (counter.backward_line, backward, 0)]
+            if kind == "event":
+                told = [one for one in told if one[1]]
+        for name, into, out in told:
+            self._seq += 1
+            self._send(
+                self.name,
+                Count(
+                    at=at,
+                    source=self.name,
+                    seq=self._seq,
+                    simulated=True,
+                    counter=self.name,
+                    kind=kind,  # type: ignore[arg-type]  # the counter's own `credit`
+                    line=name,
+                    forward=into,
+                    backward=out,
+                    start=start,
+                    end=end,
+                    complete=complete,
+                ),
+            )
 
 
 def _beta(mean: float, deviation: float, rng: np.random.Generator) -> float:

@@ -5,9 +5,8 @@ loses nothing (paho sends again after a reconnect). The connection's last will s
 offline; `close` says it for every device.
 """
 
-import itertools
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -18,52 +17,14 @@ from flowmon.errors import FlowmonError
 from flowmon.facts import DeviceStatus, Fact
 from flowmon.settings import address
 from flowmon.venue.model import Venue
-from sensors.dialects import espresense, native, xovis
-from sensors.dialects.port import Dialect, Outgoing
+from sensors.dialects import native
+from simulator.speaking import Speakers
 
-DIALECTS: dict[str, Dialect] = {"native": native, "xovis": xovis, "espresense": espresense}
+__all__ = ["Publisher", "Speakers"]
+
 Version = Literal["3.1.1", "5"]
 CONNECT_S = 10.0
 SIMULATOR = "simulator"
-
-
-class Speakers:
-    """Who speaks what: facts of a venue's devices to MQTT messages. Pure.
-
-    Raises FlowmonError for a device whose dialect the simulator does not speak, or whose dialect cannot tell the
-    kind of count that its counter is credited with.
-    """
-
-    def __init__(self, venue: Venue) -> None:
-        self._venue = venue.id
-        self.dialects: dict[str, str] = {}
-        for name, counter in venue.counters.items():
-            self._learn(f"counters.{name}", counter.device or name, counter.dialect)
-            if counter.dialect == "xovis" and counter.credit != "window":
-                raise FlowmonError(f"counters.{name}: a xovis sensor counts windows: set credit to window")
-        for name, receiver in venue.receivers.items():
-            self._learn(f"receivers.{name}", receiver.device or name, receiver.dialect)
-
-    def messages(self, facts: Iterable[Fact]) -> Iterator[Outgoing]:
-        """The messages that tell these facts, in order; neighbours of one device share a message."""
-        for (device, dialect), told in itertools.groupby(facts, self._speaker):
-            # Only a device whose every word is in our dialect may leave a word behind in the broker.
-            lasting = dialect == "native" and self.dialects.get(device) != "espresense"
-            for topic, payload, retain in DIALECTS[dialect].encode(list(told), venue=self._venue, device=device):
-                yield topic, payload, retain and lasting
-
-    def _speaker(self, fact: Fact) -> tuple[str, str]:
-        dialect = self.dialects.get(fact.source, "native")
-        if isinstance(fact, DeviceStatus) and (dialect == "xovis" or fact.health != "online"):
-            # The LOGICS agent has no heartbeat, and an ESPresense board says `offline` in one bare word, which
-            # cannot be marked simulated.
-            dialect = "native"
-        return fact.source, dialect
-
-    def _learn(self, path: str, device: str, dialect: str) -> None:
-        if dialect not in DIALECTS:
-            raise FlowmonError(f"{path}: the simulator does not speak {dialect!r}; use one of {', '.join(DIALECTS)}")
-        self.dialects[device] = dialect
 
 
 class Publisher:

@@ -15,7 +15,7 @@ def markdown(data: dict[str, Any], judged: dict[str, dict[str, Any]]) -> str:
     made = (
         f"**Simulated data.** Layout {data['layout']} ({data['venue']}, {data['zones']} zones), seeds {first} to "
         f"{last}, {data['learning_days']} learning days and {data['days']} scored days each, {percent(data['miss'])} "
-        f"of crossings missed on average, physics {physics}. Beacons placed by {radio}. Ticks every {data['tick_s']} s, "
+        f"of crossings missed on average, physics {physics}. Beacons placed by {radio}. "
         "engine core.\n"
     )
     parts = [

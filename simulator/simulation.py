@@ -163,9 +163,7 @@ class Simulation:
             self._placing.moved(truth.beacon, truth.zone, self._env.now)
         if not isinstance(truth, Crossed):
             return
-        lines = self._lines.get(truth.portal)
-        if lines:  # several counters at one portal are its door leaves: each person passes one of them
-            device, key = lines[truth.person % len(lines)]
+        for device, key in self._lines.get(truth.portal, ()):  # several counters at one portal watch the same people
             device.crossed(key, forward=self.venue.counters[key].towards == truth.entered)
         if self._air is not None and self._world.carries(truth.person):
             zone = None if truth.entered == OUTSIDE else truth.entered
