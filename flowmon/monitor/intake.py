@@ -59,6 +59,7 @@ LEAP_S = 86_400.0
 LEAP_TICKS = 3
 TIME_MAX = 2e11  # the year 8307: beyond it no calendar works
 SLACK_S = 12.0
+DOUBTFUL_S = 1_800.0  # when the clock was not believed; an hour is the least clock change
 ANOTHER_S = 120.0  # the same stamp this much later is another report: a clock change
 SLACK_SHARE = 0.2
 UNCREDITED_MIN = 3
@@ -341,7 +342,7 @@ class Intake:
         if moment.source == "gateway" and self._stands(fact):
             if known is not None and (fact.seq >= 0 or _echoes(fact, known, end - start)):
                 return False
-        elif known is not None and not (moment.fresh and abs(moment.at - known.at) > ANOTHER_S):
+        elif known is not None and not _another(known, fact, moment):
             self._hold(ledger, known, fact, end)
             return False
         elif not moment.fresh and self._was_credited(fact.source, ledger, moment, start, end):
@@ -414,6 +415,9 @@ class Intake:
                 if not -clocks.AHEAD_S <= fact.seen - end - clock.offset <= LIVE_S:
                     continue  # of before the change
                 moment = Moment(end + clock.offset, "shifted", fresh=True)
+            known = ledger.told.get(_name(fact, start, end))
+            if set_right and known is not None and abs(moment.at - known.at) <= _apart(known):
+                continue
             if set_right and self._overlaps(ledger, moment, period, 0.9):
                 continue
             self._remember(ledger, _name(fact, start, end), fact, moment, end)
@@ -563,6 +567,21 @@ def _extent(fact: Count) -> tuple[float, float]:
     if fact.kind == "window" and 0 < fact.end - fact.start <= PERIOD_MAX_S:
         return fact.start, fact.end
     return fact.at, fact.at
+
+
+def _apart(known: Known) -> float:
+    """Seconds by which a report must have happened elsewhere than one of the same stamp, to be another one."""
+    return DOUBTFUL_S if known.doubtful else ANOTHER_S
+
+
+def _another(known: Known, fact: Count, moment: Moment) -> bool:
+    """Whether a stamp told before is another report, made since the clock was changed: by when it happened."""
+    if abs(moment.at - known.at) <= _apart(known):
+        return False
+    if moment.fresh:
+        return True
+    delayed = moment.source == "shifted" and -clocks.AHEAD_S <= fact.seen - moment.at <= LIVE_S
+    return delayed and fact.kind == "window" and not known.doubtful
 
 
 def _echoes(fact: Count, last: Known | Count, period: float) -> bool:
