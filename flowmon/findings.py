@@ -69,6 +69,7 @@ class QueueState(FindingBase, frozen=True, kw_only=True, tag="queue_state", gc=F
 
     wait_leaving_s: mean wait of those who left in the last five minutes. wait_p50_s, wait_p90_s: for whoever
     joins now. throughput: people served per minute. None means unknown, and 0 is said of an empty queue.
+    sign_s: what to promise in public, the 80 % point of the projected wait rounded up to five minutes.
     """
 
     queue: str
@@ -82,6 +83,7 @@ class QueueState(FindingBase, frozen=True, kw_only=True, tag="queue_state", gc=F
     desks: int | None = None
     quality: Quality = "good"
     method: str = "length-over-throughput"
+    sign_s: float | None = None
 
 
 class Forecast(FindingBase, frozen=True, kw_only=True, tag="forecast", gc=False):

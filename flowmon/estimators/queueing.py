@@ -1,19 +1,23 @@
-"""Waits in a first-come-first-served line: what was experienced, and what to expect.
+"""One first-come-first-served line: who stands in it, what was experienced, and what to expect.
 
 Theory of operation
-    Joins and services are matched in order of arrival.
-        LES   the wait of the last one who entered service (experienced)
-        QL    (Q + 1) · gap, with `gap` the mean time between services while somebody was waiting. A gap that began
-              with an empty line says nothing about the desks and is not learned, which is where the plain
-              "length ÷ recent departures" fails when the line is intermittent.
-        sd    gap · sqrt((Q + 1) · cv² + σ_Q²), cv² = 0.6 for ticket desks, σ_Q the error of the length itself
-    An empty line means no wait. Opening or closing desks scales `gap` at once.
+    Ledger   joins minus services minus who left unserved, in order of arrival. Where the desk says how long the one
+             it served had waited, the ledger mends itself: served at t after w means joined near t - w - lag (lag: EW
+             mean of what lies between, service time or the walk from the door). Whoever joined clearly before that
+             is gone (a service or a leaver was missed); if the head joined clearly after, it is not the one served
+             (a join was missed). Nor can more people wait than are there (`bound`).
+    In service   desks that speak at the end of a service leave those being served in the ledger: lag/gap of them, by
+             Little's law. They are no longer waiting.
+    Parties  people served together are one service: Q is people ÷ EW mean of people per service.
+    LES      wait of the last to enter service;  HOL: of the head so far;  R15: mean over 15 minutes
+    QL       (Q + 1)·gap (`servers`); the wait to tell is learned from all of these (`waits`)
+    An empty line with nobody left in the ledger means no wait: 0 is said.
 
-Assumptions: one line, services independent, nobody leaves the line unserved (an abandonment shows as a wait that is
-too long until its turn has passed). Failure mode: a batch served at once looks like a very fast desk; `people` of a
-service spreads the gap over the batch.
+Assumptions: one line, nearly first come, first served. Failure modes: joins that are missed make the line look shorter
+than it is until labels have taught the model otherwise; a line without desks that speak is known by its ends only, and
+its wait then includes the service.
 
-Source: Ibrahim & Whitt 2009 (LES, HOL, QL); airports' "people in line ÷ throughput".
+Source: Ibrahim & Whitt 2009 (LES, HOL, QL); Little 1961; ACRIS queue measurement (experienced, projected).
 """
 
 import itertools
@@ -22,127 +26,301 @@ from collections.abc import Sequence
 
 from msgspec import Struct, field
 
-from flowmon.estimators.port import Interval
+from flowmon.estimators.servers import Servers, ServersState
+from flowmon.estimators.waits import Evidence, Expected, Wait, WaitModel, WaitsState
 
-CV2 = 0.6
-Z80 = 1.2816  # one-sided 90 % point
-LEARNING_RATE = 0.08
-GAPS_MIN = 5  # before that many services nothing is said of the desks
 MAX_WAITING = 5_000
 MAX_REMEMBERED = 500
+MAX_EXPECTED = 200  # who waits with an expectation to learn from; the line may be longer
+ROLL_S = 900.0
+BATCH_RATE = 0.05
+LAG_RATE = 0.05
+LAG_MIN_S = 5.0  # clocks and steps
+LEDGER_MISS = 0.05  # share of the people who passed that the ledger may be wrong about
+PASSED_MEMORY = 200.0  # people
+
+Waiter = tuple[float, int, str, Expected | None]
 
 
 class LineState(Struct):
-    """joins: (at, people) of those still waiting; waits: (at, seconds) of those served.
+    """waiters: (joined, people, key, expected) in order; waits: (at, seconds) of those served.
 
-    gap_s: mean seconds between services while somebody waited, over `gaps` of them.
+    batch: people per service; lag, lag_off: seconds between the end of the wait and the word of the desk, mean and mean
+    deviation, over `lags`; busy_since: since when somebody waits; passed: people since the ledger was sure, decaying.
     """
 
-    joins: list[tuple[float, int]] = field(default_factory=list)
-    gap_s: float | None = None
-    gaps: int = 0
-    last_service: float | None = None
-    busy_since_last: bool = False
-    desks: int | None = None
+    waiters: list[Waiter] = field(default_factory=list)
     waits: list[tuple[float, float]] = field(default_factory=list)
+    batch: float = 1.0
+    batches: int = 0
+    lag: float = 0.0
+    lag_off: float = 0.0
+    lags: int = 0
+    busy_since: float | None = None
+    passed: float = 0.0
+    servers: ServersState = field(default_factory=ServersState)
+    learned: WaitsState | None = None
 
 
 class Line:
-    """One waiting line.
+    """One waiting line. Events come in the order of time.
 
     >>> line = Line()
     >>> for second in range(0, 100, 10): line.join(1, at=float(second))
     >>> for second in range(30, 150, 20): line.serve(1, at=float(second))
     >>> line.last_to_enter_service(), line.waiting
     (80.0, 4)
-    >>> line.estimate(length=5.0, length_sd=0.0).value
-    120.0
+    >>> line.estimate(at=130.0).p50   # (4 + 1 - 0.2) services of 20 s
+    100.0
     """
 
-    def __init__(self, state: LineState | None = None) -> None:
-        self.state = state or LineState()
+    def __init__(self, desks: int | None = None) -> None:
+        self._now = LineState()
+        self._servers = Servers(self._now.servers)
+        self._model = WaitModel()
+        self._waiting = 0
+        self._expecting = 0
+        if desks is not None:
+            self._servers.open(desks)
 
     @property
     def waiting(self) -> int:
         """People who joined and were not served yet, by the line's own book-keeping."""
-        return sum(people for _, people in self.state.joins)
+        return self._waiting
 
     @property
-    def service_gap_s(self) -> float | None:
-        """Mean seconds between services while somebody waits; None until enough were seen."""
-        return self.state.gap_s if self.state.gaps >= GAPS_MIN else None
+    def desks(self) -> int | None:
+        """Open desks as told; None when nobody tells."""
+        return self._servers.state.told
 
-    def join(self, people: int, at: float) -> None:
-        """`people` joined at `at`."""
-        if people > 0 and math.isfinite(at):
-            self.state.joins.append((at, people))
-            del self.state.joins[:-MAX_WAITING]
-            self.state.busy_since_last = True
+    @property
+    def resynchronised(self) -> bool:
+        """The desks say how long those they serve had waited: the ledger mends itself."""
+        return self._now.lags > 0
 
-    def serve(self, people: int, at: float, waited_s: float | None = None) -> None:
-        """`people` entered service at `at`; `waited_s` where the desk knows it better than the order of arrival."""
+    def join(self, people: int, at: float, key: str = "", kind: str = "") -> None:
+        """`people` joined together at `at`. key: to find them again; kind: of customer, see `waits`."""
         if people <= 0 or not math.isfinite(at):
             return
-        state = self.state
-        if state.last_service is not None and state.busy_since_last and at >= state.last_service:
-            gap = (at - state.last_service) / people
-            state.gaps += 1
-            known = state.gap_s or 0.0  # a plain mean at first, then forgetting
-            state.gap_s = known + max(LEARNING_RATE, 1.0 / state.gaps) * (gap - known)
-        matched = self._leave(people)
-        wait = waited_s if waited_s is not None else None if matched is None else at - matched
-        if wait is not None and wait >= 0:
+        expected = None
+        if self._expecting < MAX_EXPECTED:
+            known = self.evidence(at, kind=kind)
+            expected = None if known is None else self._model.expect(known)
+        state = self._now
+        if not state.waiters:
+            state.busy_since = at
+        state.waiters.append((at, people, key, expected))
+        self._expecting += expected is not None
+        self._waiting += people
+        state.passed = min(state.passed + people, PASSED_MEMORY)
+        while len(state.waiters) > MAX_WAITING:
+            self._drop(0)
+
+    def serve(self, people: int, at: float, waited_s: float | None = None, *, key: str = "", desk: str = "") -> None:
+        """`people` entered service at `at`.
+
+        waited_s: where the desk knows it better than the order of arrival; key: who it was; desk: its name.
+        """
+        if people <= 0 or not math.isfinite(at):
+            return
+        if waited_s is not None and not (math.isfinite(waited_s) and waited_s >= 0.0):
+            waited_s = None
+        state = self._now
+        joined, expected = self._take_key(key) if key else self._take_head(people, at, waited_s)
+        wait = waited_s if waited_s is not None else None if joined is None else max(0.0, at - joined)
+        state.batches = min(state.batches + 1, 1_000_000)
+        state.batch += max(BATCH_RATE, 1.0 / (state.batches + 1)) * (people - state.batch)
+        waited = wait is not None and wait > 0.0
+        self._servers.start(desk, at, waited=waited, batch=people / state.batch)
+        if waited and wait is not None:
             state.waits.append((at, wait))
             del state.waits[:-MAX_REMEMBERED]
-        state.last_service = at
-        state.busy_since_last = bool(state.joins)
+            if expected is not None:
+                self._model.learn(expected, wait, at)
+        if not state.waiters:
+            state.busy_since = None
+        self._servers.observe(at, state.busy_since)
+
+    def abandon(self, key: str) -> None:
+        """Who joined as `key` left unserved: its wait is right-censored and teaches nothing."""
+        self._take_key(key)
+        if not self._now.waiters:
+            self._now.busy_since = None
+
+    def finish(self, desk: str, at: float) -> None:
+        """A service at `desk` ended."""
+        self._servers.finish(desk, at)
 
     def open_desks(self, desks: int) -> None:
         """From now on `desks` desks serve the line; the time between services scales with them."""
-        if self.state.gap_s is not None and self.state.desks and desks > 0:
-            self.state.gap_s *= self.state.desks / desks
-        self.state.desks = max(desks, 0)
+        self._servers.open(desks)
+
+    def bound(self, people: float, sd: float) -> None:
+        """There are `people` ± `sd` where the line stands: whoever the ledger has beyond + 2 sd + 1 is gone."""
+        if math.isfinite(people) and math.isfinite(sd):
+            most = max(0.0, people) + 2.0 * max(sd, 0.0) + 1.0
+            while self._now.waiters and self._waiting > most:
+                self._drop(0)
 
     def forget(self) -> None:
         """The line is known to be empty (closing)."""
-        self.state.joins.clear()
-        self.state.busy_since_last = False
+        self._now.waiters.clear()
+        self._waiting = self._expecting = 0
+        self._now.busy_since = None
+        self._now.passed = 0.0
 
     def last_to_enter_service(self) -> float | None:
         """LES: seconds the last one served had waited; None before anybody was."""
-        return self.state.waits[-1][1] if self.state.waits else None
+        return self._now.waits[-1][1] if self._now.waits else None
 
     def experienced(self, since: float) -> float | None:
         """Mean wait in seconds of those who entered service at or after `since`; None when nobody did."""
-        recent = [wait for _, wait in itertools.takewhile(lambda w: w[0] >= since, reversed(self.state.waits))]
+        recent = [wait for _, wait in itertools.takewhile(lambda w: w[0] >= since, reversed(self._now.waits))]
         return sum(recent) / len(recent) if recent else None
 
-    def estimate(self, length: float, length_sd: float) -> Interval | None:
-        """Wait in seconds for whoever joins behind `length` people: median and the one-sided 90 % point as `hi`.
+    def service_gap_s(self, at: float) -> float | None:
+        """Mean seconds between people served while somebody waits; None until enough were seen."""
+        gap = self._servers.gap_s(at, self._now.busy_since)
+        return None if gap is None else gap / max(self._now.batch, 0.1)
 
-        None while nothing is known of the desks and the line is not empty.
-        """
-        if length < 0.5:
-            return Interval(0.0, 0.0, 0.0)
-        gap = self.service_gap_s
-        if gap is None or self.state.desks == 0:
+    def length(self, other: float | None = None, other_sd: float = 0.0) -> tuple[float, float]:
+        """People in line and its sd: the ledger, weighed with an `other` estimate by their variances."""
+        own = float(self._waiting)
+        own_var = 0.25 + (LEDGER_MISS * self._now.passed) ** 2 * (0.1 if self.resynchronised else 1.0)
+        if other is None:
+            return own, math.sqrt(own_var)
+        var = max(other_sd, 0.3) ** 2
+        share = own_var / (own_var + var)
+        return own + share * (other - own), math.sqrt(own_var * var / (own_var + var))
+
+    def evidence(
+        self, at: float, length: float | None = None, length_sd: float = 0.0, kind: str = ""
+    ) -> Evidence | None:
+        """What is known for someone who joins at `at` behind `length` people (the ledger's when None)."""
+        state = self._now
+        gap = self._servers.gap_s(at, state.busy_since)
+        if gap is None or gap <= 0.0:
             return None
-        wait = (length + 1.0) * gap
-        sd = gap * math.sqrt((length + 1.0) * CV2 + length_sd**2)
-        return Interval(wait, max(0.0, wait - Z80 * sd), wait + Z80 * sd)
+        people = float(self._waiting) if length is None else max(0.0, length)
+        queue = people / max(state.batch, 0.1) - self._in_service(people, gap)
+        queue = max(0.0, queue)
+        head = state.waiters[0][0] if state.waiters else at
+        return Evidence(
+            queue=queue,
+            queue_sd=length_sd / max(state.batch, 0.1),
+            gap=gap,
+            cv2=self._servers.cv2,
+            ql=(queue + 1.0) * gap,
+            fluid=self._servers.fluid(at, queue + 1.0, gap),
+            hol=max(0.0, at - head - max(0.0, state.lag)) if queue > 0.0 else 0.0,
+            les=self.last_to_enter_service(),
+            roll15=self.experienced(at - ROLL_S),
+            kind=kind,
+        )
 
-    def _leave(self, people: int) -> float | None:
-        """Take `people` from the head of the line; the arrival time of the first, None when nobody was known."""
-        joins = self.state.joins
-        first = joins[0][0] if joins else None
-        while people > 0 and joins:
-            at, group = joins[0]
+    def estimate(
+        self, at: float, length: float | None = None, length_sd: float = 0.0, *, queued: bool = False, kind: str = ""
+    ) -> Wait | None:
+        """The wait in seconds for whoever joins at `at`. None while nothing is known of the desks.
+
+        queued: it is known that one has to wait; else an empty line means 0.
+        """
+        people = float(self._waiting) if length is None else length
+        if people < 0.5 and not queued:
+            return Wait(0.0, 0.0, 0.0, 0.0, "empty")
+        known = self.evidence(at, length, length_sd, kind)
+        if known is None:
+            return None
+        if known.queue <= 0.0 and self._in_service(people, known.gap) > 0.0 and self._idle(people) and not queued:
+            return Wait(0.0, 0.0, 0.0, known.gap, "empty")  # everybody there is being served, and a desk is free
+        return self._model.tell(self._model.expect(known))
+
+    def _idle(self, people: float) -> bool:
+        return self.desks is not None and people / max(self._now.batch, 0.1) < self.desks - 0.5
+
+    def _in_service(self, people: float, gap: float) -> float:
+        """Services under way among `people` in the ledger; 0 where desks speak when a service begins."""
+        state = self._now
+        if state.lags < 5 or state.lag < LAG_MIN_S:
+            return 0.0
+        busy = state.lag / gap if self.desks is None else min(state.lag / gap, float(self.desks))
+        return min(busy, people / max(state.batch, 0.1))
+
+    def _take_key(self, key: str) -> tuple[float | None, Expected | None]:
+        """Take out who joined as `key`."""
+        for place, waiter in enumerate(self._now.waiters):
+            if waiter[2] == key:
+                self._drop(place)
+                return waiter[0], waiter[3]
+        return None, None
+
+    def _take_head(self, people: int, at: float, waited_s: float | None) -> tuple[float | None, Expected | None]:
+        """Take `people` from the head of the line, mending the ledger where the desk knows the wait."""
+        state = self._now
+        if waited_s is not None:
+            room = 4.0 * state.lag_off + LAG_MIN_S if state.lags >= 5 else math.inf
+            while state.waiters and at - waited_s - state.waiters[0][0] > state.lag + room:
+                self._drop(0)  # gone long ago, unnoticed
+            head = state.waiters[0][0] if state.waiters else at
+            lag = at - waited_s - head
+            if not state.waiters or lag < -LAG_MIN_S:
+                return None, None  # the one served was never seen to join
+            state.lags = min(state.lags + 1, 1_000_000)
+            rate = max(LAG_RATE, 1.0 / state.lags)
+            state.lag_off += rate * (abs(lag - state.lag) - state.lag_off)
+            state.lag += rate * (max(lag, 0.0) - state.lag)
+        joined, expected = None, None
+        while people > 0 and state.waiters:
+            at_joined, group, key, kept = state.waiters[0]
+            if joined is None:
+                joined, expected = at_joined, kept
             if group <= people:
-                joins.pop(0)
-            else:
-                joins[0] = (at, group - people)
+                self._drop(0)
+            else:  # the rest of the group goes on waiting, and teaches nothing twice
+                state.waiters[0] = (at_joined, group - people, key, None)
+                self._waiting -= people
+                self._expecting -= kept is not None
             people -= group
-        return first
+        return joined, expected
+
+    def _drop(self, place: int) -> None:
+        _, people, _, expected = self._now.waiters.pop(place)
+        self._waiting -= people
+        self._expecting -= expected is not None
+        if not self._now.waiters:
+            self._now.passed = 0.0 if self.resynchronised else self._now.passed
+
+    @property
+    def state(self) -> LineState:
+        """A plain copy of everything remembered."""
+        now = self._now
+        known = self._servers.state
+        return LineState(
+            waiters=list(now.waiters),
+            waits=list(now.waits),
+            batch=now.batch,
+            batches=now.batches,
+            lag=now.lag,
+            lag_off=now.lag_off,
+            lags=now.lags,
+            busy_since=now.busy_since,
+            passed=now.passed,
+            servers=ServersState(
+                dict(known.servers), known.told, known.services, known.mean, known.square,
+                known.gap, known.gaps, known.last, list(known.plan), known.slot,
+            ),
+            learned=self._model.state,
+        )  # fmt: skip
+
+    @state.setter
+    def state(self, state: LineState) -> None:
+        self._now = state
+        self._servers = Servers(state.servers)
+        if state.learned is not None:
+            self._model.state = state.learned
+            state.learned = None
+        self._waiting = sum(waiter[1] for waiter in state.waiters)
+        self._expecting = sum(waiter[3] is not None for waiter in state.waiters)
 
 
 def quantile(values: Sequence[float], share: float) -> float:

@@ -45,7 +45,7 @@ from flowmon.monitor.states import REPEAT_S, States, StatesState
 from flowmon.monitor.visits import Visits, VisitsState
 from flowmon.venue.model import Venue, fingerprint
 
-VERSION = 2
+VERSION = 3
 STEP_MAX_S = 60.0  # ticks that are further apart were missed, not lived through
 REFUSALS_REPEAT_S = 60.0
 REFUSALS_MAX = 1_000
@@ -334,7 +334,7 @@ class Monitor:
             self._conservation.empty(self._occupancy.state.empty_at)
         corrected = self._occupancy.close(ripe, self._health.blind_counters(), at, step)
         findings += [*turned, *emptied, *corrected, *self._flows.close(ripe, at)]
-        served = self._queues.close(ripe, at)
+        served = self._queues.close(ripe, at, self._occupancy.people)
         findings += self._visits.close(at)
         # Rates and ages change with time alone, but not before the next ten seconds are full.
         repeat = at // REPEAT_S != (at - step) // REPEAT_S
