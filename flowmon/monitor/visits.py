@@ -1,8 +1,9 @@
 """Beacon carriers in each zone, and how long they stay: from presences, which carry their own expiry.
 
-A beacon unseen past its expiry leaves its zone once. A stay of less than ten seconds is somebody walking past the
-door and is not a visit. Dwell is told per zone and quarter of an hour, and only over at least five visits, so that no
-figure speaks of one person.
+A beacon unseen past its expiry leaves its zone once; one that is said to be there no more (probability 0: lost, at the
+charging rack, lying still) leaves at once, and was there until that presence's expiry, which lies in the past.
+A stay of less than ten seconds is somebody walking past the door and is not a visit. Dwell is told per zone and quarter
+of an hour, and only over at least five visits, so that no figure speaks of one person.
 """
 
 from msgspec import Struct, field
@@ -49,6 +50,11 @@ class Visits:
         stay = self.state.stays.get(presence.beacon)
         if stay is not None and at < stay.last:
             return set()
+        if presence.probability <= 0.0:
+            if stay is None or stay.zone != presence.zone:
+                return set()
+            self._finish(presence.beacon, stay, max(stay.since, min(stay.last, presence.expires)))
+            return {presence.zone}
         if stay is not None and stay.zone == presence.zone:
             stay.last, stay.expires = at, max(presence.expires, at)
             return set()

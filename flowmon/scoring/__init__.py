@@ -29,7 +29,10 @@ import importlib
 
 #: name -> (module, one line of help). Modules of other folders are named, never imported here.
 WHAT = {
+    "beacons": ("flowmon.scoring.beacons", "in which zone a beacon is, from labelled sightings in a CSV file"),
+    "events": ("flowmon.scoring.events", "unusual events in two-way counts, beside a list of known ones"),
     "forecast": ("flowmon.scoring.forecast", "the next hour of any counted series, from a CSV file"),
+    "simulated": ("simulator.score", "the whole core on simulated days, beside what was true"),
 }
 
 

@@ -58,6 +58,7 @@ class Counter(Struct, frozen=True, forbid_unknown_fields=True):
     invert: the device hangs the other way round, its in is our backward. backward_line: the line of the same device
     whose forward counts are this counter's backward ones, where one line counts one direction only.
     silent_after_s: seconds without a word from the device before it is called silent.
+    sees: share of the people it counts, as its commissioning test found (0.5 to 1.2); the product learns on from there.
     """
 
     portal: str
@@ -69,16 +70,39 @@ class Counter(Struct, frozen=True, forbid_unknown_fields=True):
     invert: bool = False
     backward_line: str = ""
     silent_after_s: float = 90.0
+    sees: float = 1.0
 
 
 class Receiver(Struct, frozen=True, forbid_unknown_fields=True):
-    """A fixed Bluetooth receiver in a zone. `device` is the name it publishes under (default: its id)."""
+    """A fixed Bluetooth receiver in a zone. `device` is the name it publishes under (default: its id).
+
+    rack: it hangs at the charging rack or drawer; beacons that are next to it are carried by nobody.
+    """
 
     zone: str
     at: Point
     device: str = ""
     dialect: str = "espresense"
     silent_after_s: float = 120.0
+    rack: bool = False
+
+
+class Heard(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a receiver hears of a beacon in a zone: median and spread (dBm, dB), share of seconds without a word."""
+
+    zone: str
+    receiver: str
+    median_dbm: float
+    spread_db: float
+    silent: float
+
+
+class Radio(Struct, frozen=True, forbid_unknown_fields=True):
+    """How radio travels here. calibration: a file of `flowmon calibrate`, beside the venue file, whose rows `heard`
+    are; without it the plan's distances and walls must do."""
+
+    calibration: str = ""
+    heard: list[Heard] = []
 
 
 class Queue(Struct, frozen=True, forbid_unknown_fields=True):
@@ -162,6 +186,7 @@ class Venue(Struct, frozen=True, forbid_unknown_fields=True):
     lateness_s: float = 2.0
     simulated: bool = False
     privacy: Privacy = Privacy()
+    radio: Radio = Radio()
 
 
 def fingerprint(venue: Venue) -> str:

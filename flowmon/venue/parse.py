@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import structs
 
 from flowmon.errors import VenueInvalid
+from flowmon.venue import calibration
 from flowmon.venue.audit import audit
 from flowmon.venue.model import Problem, Venue
 from flowmon.venue.shape import Shape
@@ -57,7 +58,23 @@ def read(path: Path) -> tuple[Venue | None, list[Problem]]:
         reason = getattr(error, "strerror", None) or str(error)
         hint = "give the path of a venue file that you may read, e.g. deploy/venues/museum.toml"
         return None, [Problem(path="", message=f"cannot be read: {reason}", hint=hint, file=str(path))]
-    return problems(data, str(path))
+    venue, found = problems(data, str(path))
+    if venue is None or not venue.radio.calibration:
+        return venue, found
+    venue, more = _calibrated(venue, path)
+    return venue, found + [structs.replace(problem, file=str(path)) for problem in more]
+
+
+def _calibrated(venue: Venue, path: Path) -> tuple[Venue | None, list[Problem]]:
+    """The venue with the table of the file that its `[radio]` names, beside the venue file."""
+    try:
+        with (path.parent / venue.radio.calibration).open("rb") as stream:
+            data = stream.read(SIZE_MAX + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        hint = "make it with `flowmon calibrate`, or take the line out until then"
+        return None, [Problem(path="radio.calibration", message=f"cannot be read: {reason}", hint=hint)]
+    return calibration.applied(venue, data)
 
 
 def problems(data: bytes, file: str = "") -> tuple[Venue | None, list[Problem]]:
