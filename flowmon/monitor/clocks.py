@@ -121,6 +121,8 @@ def remembered(clock: Clock, at: float, seen: float) -> Moment:
     """What a stamp means that is told from a device's memory, and teaches nothing about its clock."""
     if _before(clock, seen - at):
         return Moment(at, "device", fresh=False)
+    if not -AHEAD_S <= seen - at - clock.offset <= ABSURD_S:
+        return Moment(seen, "gateway", fresh=False)
     return Moment(min(at + clock.offset, seen), "shifted" if clock.offset else "device", fresh=False)
 
 
