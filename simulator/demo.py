@@ -29,6 +29,7 @@ from flowmon.journal.files import FileJournal
 from flowmon.venue.model import Venue
 from flowmon.venue.parse import load
 from simulator import scenario as scenarios
+from simulator import venues
 from simulator.day import Day, day_of
 from simulator.play import play
 from simulator.publish import Publisher
@@ -38,7 +39,6 @@ from simulator.simulation import Simulation
 from simulator.staff import attended
 from streams import local
 
-MUSEUM = Path(__file__).parents[1] / "deploy" / "venues" / "museum.toml"
 LEAD_S = 2.0  # the clock starts a little before the devices speak, so that the first of them is not late
 
 _log = logging.getLogger(__name__)
@@ -46,7 +46,8 @@ _log = logging.getLogger(__name__)
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `flowmon demo`."""
-    parser.add_argument("--venue", type=Path, default=MUSEUM, help="venue file (default: the museum that ships)")
+    parser.add_argument("--venue", type=Path, help="venue file (default: the museum that ships)")
+    parser.add_argument("--layout", default="museum", metavar="|".join(venues.LAYOUTS), help="another one that ships")
     parser.add_argument("--scenario", default="normal-day", help="a built-in name or a .toml file")
     parser.add_argument("--seed", type=int, default=1, help="equal seeds give equal days")
     parser.add_argument("--rate", type=float, default=1.0, help="times real time, 0.1 to 60 (1)")
@@ -62,7 +63,8 @@ def run(args: argparse.Namespace) -> int:
         raise FlowmonError("--rate must be from 0.1 to 60; for whole days at once use `flowmon replay --rate max`")
     if args.data and (args.data / "journal").exists():
         raise FlowmonError(f"{args.data} holds a journal already: choose an empty folder, or `flowmon run` on it")
-    venue, scenario = load(args.venue), scenarios.load(args.scenario)
+    venue = load(args.venue) if args.venue else venues.layout(args.layout)
+    scenario = scenarios.load(args.scenario)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # before the engine listens to it: leave no folder behind
     with contextlib.ExitStack() as stack:
         folder = args.data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="flowmon-demo-")))
