@@ -24,6 +24,7 @@ VERBS = {
     "cut": ("flowmon.recording.cut", "cut a piece out of a recording"),
     "replay": ("flowmon.recording.replay", "play a recording again: to MQTT, Kafka, a feed, or nowhere"),
     "score": ("flowmon.scoring", "how good the numbers are on data with the truth in it, beside their baselines"),
+    "calibrate": ("flowmon.calibration", "what each receiver hears in each room, from a walk of two minutes a room"),
     "schema": ("flowmon.schema", "write JSON Schema, AsyncAPI and types.d.ts of the contract"),
     "decode": ("sensors.decode", "what the device dialects read in a message kept in a file"),
     "import": ("sensors.imports.verb", "a device's own CSV export to a recording, with a report of what was skipped"),
