@@ -13,6 +13,7 @@ Quality = Literal["good", "estimated", "stale", "bad"]
 Level = Literal["normal", "high", "over", "unknown"]
 EpisodeState = Literal["NORM", "UNACK", "ACKED", "RTNUN", "SHLVD"]
 Severity = Literal["critical", "high", "medium", "low"]
+CorrectionReason = Literal["recount", "negative", "closing", "zone-sensor", "late", "beacons", "neighbour"]
 DeviceHealthState = Literal["good", "late", "silent", "fault", "suspect", "unknown"]
 
 
@@ -29,6 +30,7 @@ class ZoneState(FindingBase, frozen=True, kw_only=True, tag="zone_state", gc=Fal
     density: people per square metre. inflow, outflow: people per minute over the last five minutes.
     truth_age_s: seconds since somebody or something last knew the true number; None when never.
     raw: the plain in - out balance, shown beside the estimate for audit (may be negative).
+    method, inputs: what made the number (`filter`, `balance`), of what (`counters`, `beacons`, the last truth's kind).
     """
 
     zone: str
@@ -43,13 +45,17 @@ class ZoneState(FindingBase, frozen=True, kw_only=True, tag="zone_state", gc=Fal
     quality: Quality = "good"
     truth_age_s: float | None = None
     method: str = "raw"
+    inputs: list[str] = []
     raw: int = 0
     beacons: int = 0
     provisional: bool = False
 
 
 class VenueState(FindingBase, frozen=True, kw_only=True, tag="venue_state", gc=False):
-    """People in the whole venue. `entered` counts everyone who came in since opening."""
+    """People in the whole venue. `entered` counts everyone who came in since opening.
+
+    count_next: the zone whose recount would take most from the uncertainty of all numbers.
+    """
 
     occupancy: float | None
     lo: float
@@ -61,6 +67,7 @@ class VenueState(FindingBase, frozen=True, kw_only=True, tag="venue_state", gc=F
     level: Level = "normal"
     quality: Quality = "good"
     truth_age_s: float | None = None
+    count_next: str = ""
     provisional: bool = False
 
 
@@ -167,15 +174,48 @@ class DeviceState(FindingBase, frozen=True, kw_only=True, tag="device_state", gc
 
 
 class Correction(FindingBase, frozen=True, kw_only=True, tag="correction", gc=False):
-    """A number was changed by something else than a crossing: who, why, and by how much."""
+    """A number was changed by something else than a crossing: who, why, and by how much.
+
+    beacons: carriers are elsewhere than the doors say. neighbour: a truth next door. negative: fewer than nobody.
+    """
 
     zone: str
     before: float
     after: float
-    reason: Literal["recount", "negative", "closing", "zone-sensor", "late"]
+    reason: CorrectionReason
     by: str
     note: str = ""
     cause: str = ""
+
+
+class DoorAccount(Struct, frozen=True, kw_only=True, gc=False):
+    """People a counter brought into a zone and out of it, gains applied. gain: people per counted person."""
+
+    counter: str
+    entered: float
+    left: float
+    gain_in: float
+    gain_out: float
+
+
+class Explained(FindingBase, frozen=True, kw_only=True, tag="explained", gc=False):
+    """Why a zone's closed number is what it is: value = base + entered - left over `doors` + all of `evidence`.
+
+    base: the number after the last truth of this zone, at `base_at`, told by `base_by` (`start` when never).
+    evidence: people that beacons, an impossible number (`negative`) or a truth next door (`truth`) brought since.
+    beacon_share: people per person who carry a beacon, where beacons are used.
+    """
+
+    zone: str
+    value: float
+    sd: float
+    base: float
+    base_by: str
+    base_at: float | None = None
+    doors: list[DoorAccount] = []
+    evidence: dict[str, float] = {}
+    beacon_share: float | None = None
+    method: str = "filter"
 
 
 class Rejected(FindingBase, frozen=True, kw_only=True, tag="rejected", gc=False):
@@ -196,11 +236,21 @@ class Rejected(FindingBase, frozen=True, kw_only=True, tag="rejected", gc=False)
 
 
 Finding = (
-    ZoneState | VenueState | QueueState | Forecast | Flow | Dwell | EpisodeChanged | DeviceState | Correction | Rejected
+    ZoneState
+    | VenueState
+    | QueueState
+    | Forecast
+    | Flow
+    | Dwell
+    | EpisodeChanged
+    | DeviceState
+    | Correction
+    | Explained
+    | Rejected
 )
 
 
-def subject(finding: Finding) -> str:
+def subject(finding: Finding) -> str:  # noqa: C901 -- one line for each type
     """The key a finding is published under, within its venue: `zone/foyer`, `episode/zone-full.foyer.3`.
 
     >>> subject(Flow(at=1.0, portal="p1", origin="foyer", destination="hall", people=3, start=0.0))
@@ -227,6 +277,8 @@ def subject(finding: Finding) -> str:
             return f"device/{finding.device}"
         case Correction():
             return f"correction/{finding.zone}"
+        case Explained():
+            return f"explained/{finding.zone}"
         case Rejected():
             return f"rejected/{finding.source}"
 

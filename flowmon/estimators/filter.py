@@ -48,7 +48,7 @@ from numpy.typing import NDArray
 from flowmon.estimators.ledger import Account, Array, Evidence, Ledger, LedgerState
 
 STEP_S = 60.0  # how often evidence other than crossings is taken in
-GAIN, GAIN_SD = 0.05, 0.05  # a counter misses a little more than it doubles
+GAIN_SD = 0.05  # of a counter nobody has compared with anything
 GAIN_WALK = 0.001  # per square root of an hour
 SHARE, SHARE_SD, SHARE_SD_LEAST = 0.15, 0.7, 0.3
 SHARE_PRIOR = 200.0  # people looked at that weigh as much as the guess
@@ -60,6 +60,7 @@ BEACONS_MIN = 8.0
 GATE = 4.0
 RATE_S = 900.0
 DOUBT_SD = 0.5
+FADING_S = 1_800.0
 SCALE_WEIGHT, SCALE_LEAST, SCALE_MOST = 12.0, 0.7, 2.5
 SUM_USUAL = 1.4  # all doors to the outside err together in a crowd
 TRUTH_LASTS = 30.0  # truths after which half of what they said of the scale is forgotten
@@ -93,7 +94,8 @@ class CrowdState(Struct):
     lived: how much of the averaging time of `rate` has passed (0..1).
     told, looked: seconds of crossings learned, and when beacons were last heard. carriers, people: the two sums of φ.
     frozen: direction -> (gain, variance) as they were before it was doubted. silent: directions; assumed:
-    people taken to have passed each since it fell silent.
+    people taken to have passed each since it fell silent, `quiet` seconds ago, when the seeing doors had `level` people
+    a second; before: usual rates of the silent ones then.
     waiting: counted and not yet in the covariance, over `waited` seconds.
     scale: of places; scale_of_sum: of all people together.
     """
@@ -113,6 +115,9 @@ class CrowdState(Struct):
     frozen: dict[int, tuple[float, float]] = {}
     silent: list[int] = []
     assumed: list[float] = []
+    quiet: list[float] = []
+    level: list[float] = []
+    before: list[float] = []
     scale: Scale = Scale()
     scale_of_sum: Scale = Scale(SUM_USUAL)
 
@@ -121,7 +126,7 @@ class Crowd:
     """People in R places, coupled by D door-directions.
 
     incidence: (R, D) of -1, 0, +1 or fractions where several counters share a door: what one crossing does to a place.
-    period: (D,) seconds between reports of a direction, 0 for one that tells at once.
+    gain: (D,) people per counted person that commissioning found (1 where nobody looked).
     spread: (R,) standard deviation of people in a place that nobody has told about.
 
     >>> room = np.array([[1.0, -1.0]])  # one door: forward in, backward out
@@ -129,17 +134,17 @@ class Crowd:
     >>> crowd.learn(np.array([20.0, 0.0]), 10.0)
     >>> people, sd = crowd.estimate()
     >>> round(float(people[0]), 1), bool(sd[0] > 0.5)
-    (21.0, True)
+    (20.0, True)
     >>> crowd.anchor([0], 20.0, 0.5)
     >>> round(float(crowd.estimate()[0][0]), 1)
-    20.1
+    20.0
     """
 
     def __init__(
         self,
         incidence: Array,
         *,
-        period: Array | None = None,
+        gain: Array | None = None,
         spread: Array | None = None,
     ) -> None:
         self._a = np.asarray(incidence, dtype=np.float64)
@@ -148,11 +153,12 @@ class Crowd:
         self._share = places + doors
         self._d = slice(self._share + 1, self._share + 1 + places)
         self._places = np.arange(places)
-        self._period = np.zeros(doors) if period is None else np.asarray(period, dtype=np.float64)
+        self._period = np.zeros(doors)
         self._origin = np.where((self._a < 0).any(axis=0), np.argmin(self._a, axis=0), -1)
         size = self._share + 1 + places
         self._x, variance = np.zeros(size), np.zeros(size)
-        self._x[self._g], variance[self._g] = GAIN, GAIN_SD**2
+        self._x[self._g] = 0.0 if gain is None else np.log(gain)
+        variance[self._g] = GAIN_SD**2
         self._x[self._share], variance[self._share] = math.log(SHARE), SHARE_SD**2
         if spread is not None:
             variance[self._n] = np.asarray(spread) ** 2
@@ -160,11 +166,17 @@ class Crowd:
         self._rate, self._age, self._waiting = np.zeros(doors), np.zeros(doors), np.zeros(doors)
         self._waited = self._lived = 0.0
         self._ledger = Ledger(places, doors)
+        self._moves: dict[Evidence, Array] = {}
         self._told = self._looked = self._carriers = self._people = 0.0
         self._scale, self._scale_of_sum = Scale(), Scale(SUM_USUAL)
         self._frozen: dict[int, tuple[float, float]] = {}
         self._silent: list[int] = []
-        self._assumed = np.zeros(doors)
+        self._assumed, self._quiet, self._level = np.zeros(doors), np.zeros(doors), np.zeros(doors)
+        self._before = np.zeros(0)
+
+    def reports(self, door: int, seconds: float) -> None:
+        """A counter's forward direction `door`, and its backward one after it, are told every `seconds` from now on."""
+        self._period[door : door + 2] = seconds
 
     # Evidence.
 
@@ -186,16 +198,19 @@ class Crowd:
             return
         if self._silent or covered is not None:
             crossings = crossings.astype(np.float64)
-            if self._silent:
-                crossings[self._silent] = self._usual()[self._silent] * seconds
-                self._assumed[self._silent] += crossings[self._silent]
+            for door in self._silent:
+                crossings[door] = self._probable(door) * seconds
+                self._assumed[door] += crossings[door]
             if covered is not None:
                 crossings[covered] -= self._assumed[covered]
                 self._assumed[covered] = 0.0
         if seconds:
             keep = math.exp(-seconds / RATE_S)
-            self._rate = keep * self._rate + (1.0 - keep) / seconds * np.maximum(crossings, 0.0)
+            rate = keep * self._rate + (1.0 - keep) / seconds * np.maximum(crossings, 0.0)
             self._lived = keep * self._lived + 1.0 - keep
+            rate[self._silent] = self._before * self._lived if self._silent else 0.0
+            self._rate = rate
+            self._quiet += seconds
         self._age += seconds
         self._told += seconds
         self._age[(crossings > 0) if reported is None else reported | (crossings > 0)] = 0.0
@@ -205,12 +220,12 @@ class Crowd:
             self._advance()
             self._below_zero()
 
-    def hear(self, beacons: Array) -> None:
-        """Beacons believed in each place now, (R,), NaN where none is heard. Fewer than eight in all say nothing."""
+    def hear(self, beacons: Array) -> bool:
+        """Beacons believed in each place now, (R,), NaN where none is heard; whether they say anything (eight do)."""
         heard = np.flatnonzero(~np.isnan(beacons))
         beacons = beacons[heard]
         if not np.isfinite(beacons).all() or beacons.sum() < BEACONS_MIN:
-            return
+            return False
         self._advance()
         pending, uncertain = self._pending()
         people = np.maximum(self._x[self._n] + pending, 0.0)[heard]
@@ -222,6 +237,7 @@ class Crowd:
         noise = np.diag(RADIO_SD**2 + RADIO_SHARE * beacons) + share**2 * uncertain[np.ix_(heard, heard)]
         self._update(design, beacons - share * people - self._x[self._d][heard], noise, "beacons")
         self._below_zero()
+        return True
 
     def anchor(self, places: list[int], people: float, sd: float) -> None:
         """Together there are `people` ± `sd` in `places`: everything that is tied to them moves too."""
@@ -276,8 +292,26 @@ class Crowd:
             place = self._g.start + door
             self._x[place], variance = self._frozen.pop(door)
             self._loosen(place, variance)
-        self._assumed[sorted(silent - set(self._silent))] = 0.0
-        self._silent = sorted(silent)
+        begun = sorted(silent - set(self._silent))
+        if sorted(silent) != self._silent:
+            usual = self.usual
+            self._assumed[begun] = self._quiet[begun] = 0.0
+            self._silent = sorted(silent)
+            self._before = usual[self._silent]
+            self._level[begun] = float(np.delete(usual, self._silent).sum())
+
+    def _probable(self, door: int) -> float:
+        """People a second through a silent direction.
+
+        As it was, times how much busier or quieter the doors that see have become (nobody, where none sees); and as it
+        is not known for long which way the crowd is going, both directions of a door become equal within half an hour.
+        """
+        now = float(np.delete(self.usual, self._silent).sum())
+        fading = math.exp(-float(self._quiet[door]) / FADING_S)
+        busy = min(2.0, now / self._level[door]) if self._level[door] > 0 else 0.0
+        rate = float(self.usual[door])
+        both = 0.5 * (rate + float(self.usual[door ^ 1])) if door ^ 1 in self._silent else rate
+        return busy * (both + fading * (rate - both))
 
     # Answers.
 
@@ -299,12 +333,23 @@ class Crowd:
         """People per counted person for each direction, and the relative sd of that, (D,)."""
         return np.exp(self._x[self._g]), np.sqrt(np.maximum(np.diag(self._p)[self._g], 0.0))
 
+    def told(self) -> dict[Evidence, Array]:
+        """What evidence other than crossings moved since this was asked last: kind -> (R,) people. Clears it."""
+        moves, self._moves = self._moves, {}
+        return moves
+
     def account(self, place: int) -> Account:
         """Why the number of a place is what it is; adds up to `estimate` without what windows have yet to tell."""
         known = self._ledger.account(place)
         moved = self._a[place] * np.exp(self._x[self._g]) * self._waiting
         doors = {int(door): known.moved.get(int(door), 0.0) + float(moved[door]) for door in np.flatnonzero(moved)}
         return Account(known.base, {**known.moved, **doors}, known.evidence)
+
+    def best_to_count(self) -> int:
+        """The place whose recount would take most from the uncertainty of all of them."""
+        inside = self._p[self._n, self._n]
+        drop = (inside**2).sum(axis=1) / (np.diag(inside) + NIGHT_SD**2)
+        return int(np.argmax(drop))
 
     @property
     def share(self) -> float:
@@ -330,6 +375,9 @@ class Crowd:
             frozen=dict(self._frozen),
             silent=list(self._silent),
             assumed=self._assumed.tolist(),
+            quiet=self._quiet.tolist(),
+            level=self._level.tolist(),
+            before=self._before.tolist(),
             scale=self._scale,
             scale_of_sum=self._scale_of_sum,
         )
@@ -343,7 +391,8 @@ class Crowd:
         self._told, self._looked, self._ledger.state = state.told, state.looked, state.ledger
         self._carriers, self._people = state.carriers, state.people
         self._frozen, self._silent = dict(state.frozen), list(state.silent)
-        self._assumed = np.array(state.assumed)
+        self._assumed, self._quiet = np.array(state.assumed), np.array(state.quiet)
+        self._level, self._before = np.array(state.level), np.array(state.before)
         self._scale, self._scale_of_sum = state.scale, state.scale_of_sum
 
     # The filter.
@@ -395,10 +444,11 @@ class Crowd:
 
     def _pending(self) -> tuple[Array, Array]:
         """People that counters with windows have probably seen since their last report, (R,), and covariance (R, R)."""
-        probable = self._usual() * np.minimum(self._age, self._period)
+        probable = self.usual * np.minimum(self._age, self._period)
         return self._a @ probable, (self._a * (PARTY * probable)) @ self._a.T
 
-    def _usual(self) -> Array:
+    @property
+    def usual(self) -> Array:
         """People a second through each direction lately, (D,); the average begins at the first second it knows of."""
         return self._rate / max(self._lived, 1e-9)
 
@@ -421,21 +471,30 @@ class Crowd:
         return np.zeros((len(self._places) if rows is None else rows, len(self._x)))
 
     def _update(self, design: Array, error: Array, noise: Array, kind: Evidence, *, gate: bool = False) -> None:
-        """One measurement. With `gate`, one beyond 4 σ is taken with as much more noise as brings it to 4 σ."""
+        """One measurement. With `gate`, one beyond 4 σ widens what is known of its places first."""
         across = self._p @ design.T
         spread = design @ across + noise
-        if gate:
-            excess = float(error @ np.linalg.solve(spread, error)) / len(error) / GATE**2
-            if excess > 1.0:
-                spread = spread * excess
+        if gate and (excess := float(error @ np.linalg.solve(spread, error)) / len(error) / GATE**2) > 1.0:
+            # Something happened that the filter knows nothing of: people are less certain, the doors no worse.
+            self._p[self._n, self._n] += np.diag(
+                (excess - 1.0) * np.maximum(np.diag(spread).max(), 1.0) * self._widened(design)
+            )
+            across = self._p @ design.T
+            spread = design @ across + noise
         weight = np.linalg.solve(spread, across.T).T
         weight[self._share] = 0.0
         move = weight @ error
         self._x += move
         self._ledger.evidence[kind] += move[self._n]
+        self._moves[kind] = self._moves.get(kind, 0.0) + move[self._n]
         crossed = weight @ across.T
         self._p += weight @ spread @ weight.T - crossed - crossed.T
         self._p = (self._p + self._p.T) / 2
+
+    def _widened(self, design: Array) -> Array:
+        """The places that a measurement is about, as zeros and ones, (R,)."""
+        about: Array = (design[:, self._n] != 0).any(axis=0).astype(np.float64)
+        return about
 
     def _loosen(self, place: int, variance: float) -> None:
         self._p[place, :] = self._p[:, place] = 0.0

@@ -39,7 +39,7 @@ from flowmon.monitor.conservation import Conservation, ConservationState
 from flowmon.monitor.flows import Flows, FlowsState
 from flowmon.monitor.health import Health, HealthState
 from flowmon.monitor.intake import LEAP_S, TIME_MAX, Crossing, Intake, IntakeState, Refused
-from flowmon.monitor.occupancy import Occupancy, OccupancyState
+from flowmon.monitor.occupancy import LOOK_EVERY_S, Occupancy, OccupancyState
 from flowmon.monitor.queues import Queues, QueuesState
 from flowmon.monitor.states import REPEAT_S, States, StatesState
 from flowmon.monitor.visits import Visits, VisitsState
@@ -82,6 +82,7 @@ class Monitor:
         self._visits = Visits(state.visits if state else None)
         self._health = Health(venue, state.health if state else None)
         self._alerts = Alerts(venue, state.alerts if state else None)
+        self._health.clocks = self._intake.state.clocks
         self._simulated = state.simulated if state else venue.simulated
         self._states = States(
             venue,
@@ -185,9 +186,6 @@ class Monitor:
             raise
         if lives:
             health.heard(fact.source, now)
-        clock = intake.clock_of(fact.source)
-        if clock is not None and clock.lag is not None:
-            health.clock(fact.source, clock.lag, clock.reason, clock.source, now)
         if intake.arrived:
             for crossing in intake.arrived:
                 self._states.touch(self._occupancy.wait(crossing))
@@ -333,12 +331,17 @@ class Monitor:
         if self._occupancy.state.empty_at != self._conservation.state.empty_at:
             self._conservation.empty(self._occupancy.state.empty_at)
         corrected = self._occupancy.close(ripe, self._health.blind_counters(), at, step)
+        dwells = self._visits.close(at)
+        explained: list[Finding] = []
+        if at // LOOK_EVERY_S != (at - step) // LOOK_EVERY_S:
+            corrected += self._occupancy.hear([self._visits.inside(zone) for zone in self.venue.zones], at)
+            explained += [self._occupancy.explained(zone, at) for zone in self.venue.zones]
         findings += [*turned, *emptied, *corrected, *self._flows.close(ripe, at)]
         served = self._queues.close(ripe, at, self._occupancy.people)
-        findings += self._visits.close(at)
+        findings += [*dwells, *explained]
         # Rates and ages change with time alone, but not before the next ten seconds are full.
         repeat = at // REPEAT_S != (at - step) // REPEAT_S
-        changed = set(self.venue.zones) if turned or emptied else {correction.zone for correction in corrected}
+        changed = set(self.venue.zones) if turned or emptied else self._occupancy.moved()
         self._states.move(changed | self._flows.touched(ripe))
         findings += self._states.close(at, repeat=repeat, served=served)
         for watches, measures in self._states.measures():

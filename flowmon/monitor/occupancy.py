@@ -1,22 +1,24 @@
-"""How many people are in every zone: the estimator's places are zones, its door-directions are counters.
+"""How many people are in every zone: the filter's places are zones, its door-directions are counters.
 
 Theory of operation
     The venue is a graph; `outside` is one of its places, so every crossing takes people from one place to another and
-    the sum over all places never changes. Column 2k of the incidence is the forward direction of counter k, 2k + 1
-    its backward direction. Counters that share a portal watch the same crossings, so each gets an equal share
-    (two halves of a wide door are two portals).
+    the sum over all places never changes (`monitor.doors`). Formulas: `estimators.filter`.
 
-    Two numbers are kept for a zone: the closed one, which the estimator gives at the watermark, and what the crossings
+    Two numbers are kept for a zone: the closed one, which the filter gives at the watermark, and what the crossings
     still waiting will add to it. Their sum is shown at once; only the closed one decides about alerts.
 
-    Negative numbers are settled (see the estimator), but only once they cannot be an effect of timing: a counter that
-    reports a minute at a time tells of people a minute after they went on through a door that tells at once. So a zone
-    may be below zero, and is shown as zero, for as long as the slowest of its counters takes to report.
-
     Truth comes from people (recount), from sensors that see a whole area, and from the clock: an hour after closing
-    the venue is empty. What was left in the books then is explained as a correction, never dropped in silence.
+    the venue is empty. Whatever else than a crossing moves a number is a correction that says why: beacons, a truth
+    next door, an impossible number. Small moves are added up until they are worth telling.
 
-Failure mode: see `estimators.counts`. A zone all of whose counters are silent is unknown, and says so.
+    A zone that the filter thinks has less than nobody in it is shown as empty, and whoever then enters is shown at
+    once: what is missing is lent to it by the places those people came from, and given back within the hour or at the
+    next truth. Nothing is lent for what may be an effect of timing: a counter that reports a minute at a time tells of
+    people a minute after they went on through a door that tells at once.
+
+    The plain balance runs beside it and takes over when it is better for a week (`monitor.baseline`).
+
+Failure mode: see `estimators.filter`. A zone all of whose counters are silent is unknown, and says so.
 """
 
 import math
@@ -24,38 +26,52 @@ import math
 import numpy as np
 from msgspec import Struct, field
 
-from flowmon.estimators.counts import Array, Balance, BalanceState, interval
-from flowmon.estimators.rates import DecayedRate
-from flowmon.findings import Correction, Level, Quality, VenueState, ZoneState
+from flowmon.estimators.counts import interval
+from flowmon.estimators.filter import Crowd, CrowdState
+from flowmon.estimators.ledger import Array, Evidence
+from flowmon.findings import Correction, CorrectionReason, DoorAccount, Explained, Level, Quality, VenueState, ZoneState
+from flowmon.monitor.baseline import Baseline, BaselineState
+from flowmon.monitor.doors import Doors
 from flowmon.monitor.intake import Crossing
-from flowmon.names import OUTSIDE
-from flowmon.venue.graph import other_side
 from flowmon.venue.hours import empty_from, next_empty
 from flowmon.venue.model import Venue
 from flowmon.venue.outline import area
 
 HIGH = 0.8  # share of the capacity from which a zone is called high
 TRUTH_LASTS_S = 86_400.0
-RATE_HALF_LIFE_S = 1_200.0
+HEARD_LASTS_S = 180.0
+LOOK_EVERY_S = 60.0  # beacons are weighed and numbers explained once a minute
 GAP_S = 3_600.0  # a report about more than the longest period of a counter
 GAP_SHARE = 0.1  # share of its people that may be wrong
 RECOUNT_SHARE = 0.02  # a person who counts a crowd is right to 2 % or one head
+WORTH_TELLING, WORTH_SHARE = 2.0, 0.05  # people, or share of those in the zone, from which a move is told
+LENT_WORTH_TELLING = 0.5
+VISIBLE = 0.005
+LENT_KEPT = 0.94  # of what is lent, each minute
+AREA_CORRELATED_S = 120.0  # looks of one area sensor within this time are one look
+
+_REASONS: dict[Evidence, CorrectionReason] = {"beacons": "beacons", "negative": "negative", "truth": "neighbour"}
 
 
 class OccupancyState(Struct):
-    """truth: zone -> time of the last one; rates: people/s a door-direction; raw: plain in - out of a place.
-    raw and entered are in parts of a person, as many as make every counter's share of its portal a whole number.
+    """truth: zone -> (time, what told) of the last one; seen: zone -> when an area sensor was last weighed.
 
-    periods: counter -> seconds its last report was about; negative_since: zones below zero, and since when.
+    periods: counter -> seconds its last report was about. untold: kind of evidence -> people per place not told yet.
+    blind_since: counters that do not see, and since when. negative_since: zones below nobody, and since when.
+    lent: people shown in each zone beyond the filter's number. asked: closed numbers when `moved` last told of some.
     """
 
-    balance: BalanceState | None = None
-    truth: dict[str, float] = field(default_factory=dict)
-    rates: list[DecayedRate] = field(default_factory=list)
-    raw: list[int] = field(default_factory=list)
+    crowd: CrowdState | None = None
+    baseline: BaselineState | None = None
+    truth: dict[str, tuple[float, str]] = field(default_factory=dict)
+    seen: dict[str, float] = field(default_factory=dict)
     periods: dict[str, float] = field(default_factory=dict)
+    untold: dict[Evidence, list[float]] = field(default_factory=dict)
+    blind_since: dict[str, float] = field(default_factory=dict)
     negative_since: dict[str, float] = field(default_factory=dict)
-    entered: int = 0
+    lent: list[float] = field(default_factory=list)
+    asked: list[float] = field(default_factory=list)
+    heard_at: float | None = None
     empty_at: float | None = None
 
 
@@ -64,104 +80,169 @@ class Occupancy:
 
     def __init__(self, venue: Venue, state: OccupancyState | None = None) -> None:
         self._venue = venue
-        self.zones = list(venue.zones)
-        self._places = [*self.zones, OUTSIDE]
-        self._index = {zone: i for i, zone in enumerate(self._places)}
-        self._column = {name: 2 * k for k, name in enumerate(venue.counters)}
-        self._counters_of: dict[str, list[str]] = {zone: [] for zone in self._places}
+        self._doors = doors = Doors(venue)
+        self.zones = doors.zones
+        self._counters_of = {zone: [] for zone in doors.places}  # type: dict[str, list[str]]
         for name, counter in venue.counters.items():
             for zone in venue.portals[counter.portal].between:
                 self._counters_of[zone].append(name)
         self._area = [area(zone.outline) for zone in venue.zones.values()]
         self._capacity = venue.capacity or sum(zone.capacity for zone in venue.zones.values())
-        incidence = self._incidence()
-        # What waits is kept in whole parts of a person, so that adding and taking away leaves nothing behind.
-        self._parts = math.lcm(*self._sharing().values())
-        self._moves = [
-            [(int(z), round(incidence[z, d] * self._parts)) for z in np.flatnonzero(incidence[:, d])]
-            for d in range(incidence.shape[1])
-        ]
+        self._heard = np.array([zone in {r.zone for r in venue.receivers.values()} for zone in self.zones])
         # Nobody told us how many are inside when the very first record is read.
-        prior = np.array([*(0.1 * zone.capacity for zone in venue.zones.values()), 0.1 * self._capacity])
-        self._balance = Balance(incidence, prior_sd=prior)
-        places, doors = incidence.shape
-        self.state = state or OccupancyState(
-            rates=[DecayedRate(RATE_HALF_LIFE_S) for _ in range(doors)], raw=[0] * places
-        )
-        if self.state.balance is not None:
-            self._balance.state = self.state.balance
-        self._waiting, self._raw_waiting = [0] * places, [0] * places
+        spread = np.array([0.1 * zone.capacity for zone in venue.zones.values()])
+        self.state = state or OccupancyState()
+        self._crowd = Crowd(doors.incidence[:-1], gain=doors.gain, spread=spread)
+        if self.state.crowd is not None:
+            self._crowd.state = self.state.crowd
+        for name, seconds in self.state.periods.items():
+            self._crowd.reports(doors.column[name], seconds)
+        self.state.lent = self.state.lent or [0.0] * len(self.zones)
+        self._baseline = Baseline(doors, np.append(spread, 0.1 * self._capacity), self.state.baseline)
+        self._waiting = np.zeros(doors.moves.shape[1], dtype=np.int64)
         self._refresh()
+        self._asked = self.state.asked or [self._shown(place) for place in range(len(self.zones))]
+
+    # Crossings.
 
     def wait(self, crossing: Crossing) -> set[str]:
         """A crossing arrived but is not closed yet: the shown number moves at once. Returns the places it touches."""
-        return {self._places[place] for place in self._wait(crossing, +1)}
+        self._wait(crossing, +1)
+        return self._doors.touched(crossing)
 
     def waiting(self, zone: str) -> bool:
         """Whether crossings that touch a zone are not closed yet."""
-        return self._waiting[self._index[zone]] != 0
+        return bool((self._waiting[self._doors.moves[self._doors.index[zone]] != 0] != 0).any())
 
-    def _wait(self, crossing: Crossing, sign: int) -> list[int]:
-        touched = []
-        column = self._column[crossing.counter]
-        for direction, people in ((column, sign * crossing.forward), (column + 1, sign * crossing.backward)):
-            if people:
-                for place, parts in self._moves[direction]:
-                    self._waiting[place] += parts * people
-                    self._raw_waiting[place] += parts * people
-                    touched.append(place)
-        return touched
+    def _wait(self, crossing: Crossing, sign: int) -> None:
+        column = self._doors.column[crossing.counter]
+        self._waiting[column] += sign * crossing.forward
+        self._waiting[column + 1] += sign * crossing.backward
 
-    def close(self, ripe: list[Crossing], blind: set[str], at: float, step_s: float) -> list[Correction]:
-        """Take in the crossings the watermark has passed; `blind` are silent counters.
+    def close(
+        self,
+        ripe: list[Crossing],
+        blind: set[str],
+        at: float,
+        step_s: float,
+        *,
+        lying: set[str] = frozenset(),  # type: ignore[assignment]
+    ) -> list[Correction]:
+        """Take in the crossings the watermark has passed; `blind`: counters that do not see, `lying`: that miscount.
 
-        Returns what was corrected so that no zone is below zero.
+        Returns what was corrected.
         """
-        if not ripe and not blind and not self.state.negative_since:
-            return []
-        counts = np.zeros(2 * len(self._column))
+        counts = self._doors.counts(ripe)
+        reported, covered = self._reported(ripe)
+        if blind or self.state.blind_since or lying:
+            self._crowd.doubt(self._doors.directions(blind), self._doors.directions(lying - blind))
+        self._crowd.learn(counts, step_s, reported=reported, covered=covered)
+        self.state.blind_since = {name: self.state.blind_since.get(name, at) for name in sorted(blind)}
         for crossing in ripe:
-            column = self._column[crossing.counter]
-            counts[column] += crossing.forward
-            counts[column + 1] += crossing.backward
-            self._book(crossing)
             self._wait(crossing, -1)
-            self.state.periods[crossing.counter] = crossing.period_s
-        for column in np.flatnonzero(counts).tolist():
-            self.state.rates[column].learn(float(counts[column]), at)
-        missing = self._unseen(blind, at, step_s) if blind else None
-        for crossing in ripe:
-            if crossing.period_s > GAP_S:  # told in one sum over a gap: nobody knows what else it missed meanwhile
-                missing = np.zeros(len(counts)) if missing is None else missing
-                column = self._column[crossing.counter]
-                missing[column] += GAP_SHARE * crossing.forward
-                missing[column + 1] += GAP_SHARE * crossing.backward
-        self._balance.learn(counts, missing)
-        corrected = self._settle(at)
+        patience = self._patience()
+        settled = self._baseline.close(ripe, counts, self._missing(ripe, blind, step_s), patience, at)
         self._refresh()
-        return corrected
+        if self._baseline.takes_over:
+            return [
+                Correction(at=at, zone=zone, before=before, after=after, reason="negative", by="balance")
+                for zone, before, after in settled
+            ]
+        return [*self._lend(patience, at, step_s), *self._told(at)]
 
-    def _settle(self, at: float) -> list[Correction]:
-        """Correct the zones that have been below zero for longer than their counters take to report."""
-        negative = [self._places[place] for place in self._balance.negative()]
-        since = self.state.negative_since
-        self.state.negative_since = {zone: since.get(zone, at) for zone in negative}
-        ripe = [zone for zone, began in self.state.negative_since.items() if at - began >= self._patience(zone)]
+    def _lend(self, patience: dict[str, float], at: float, step_s: float) -> list[Correction]:
+        """Lend to zones that have been below nobody for longer than their counters take to report."""
+        since, lent = self.state.negative_since, self.state.lent
+        if at // LOOK_EVERY_S != (at - step_s) // LOOK_EVERY_S:
+            lent[:] = [people * LENT_KEPT if abs(people) > 0.05 else 0.0 for people in lent]
+        self.state.negative_since = {
+            zone: since.get(zone, at)
+            for zone, people, more in zip(self.zones, self._value, lent, strict=True)
+            if people + more < -1e-6
+        }
+        before = list(lent)
+        for zone, began in self.state.negative_since.items():
+            if at - began >= patience[zone]:
+                self._borrow(self._doors.index[zone])
         return [
-            Correction(at=at, zone=self._places[place], before=before, after=after, reason="negative", by="balance")
-            for place, before, after in self._balance.settle([self._index[zone] for zone in ripe])
+            Correction(
+                at=at,
+                zone=zone,
+                before=round(self._value[place] + before[place], 2),
+                after=round(self._value[place] + lent[place], 2),
+                reason="negative",
+                by="filter",
+            )
+            for place, zone in enumerate(self.zones)
+            if abs(lent[place] - before[place]) >= LENT_WORTH_TELLING
         ]
 
-    def _patience(self, zone: str) -> float:
-        return max((self.state.periods.get(counter, 0.0) for counter in self._counters_of[zone]), default=0.0)
+    def _borrow(self, place: int) -> None:
+        """Bring a zone to nobody with people from where those who entered it lately came from; `outside` has many."""
+        lack = -(self._value[place] + self.state.lent[place])
+        into = np.where(self._doors.incidence[place] > 0, self._crowd.usual, 0.0)
+        origins = (self._doors.incidence < 0) @ into
+        spare = np.maximum(np.array([*self._value, np.inf]) + np.array([*self.state.lent, 0.0]), 0.0)
+        given = np.minimum(lack * origins / max(float(origins.sum()), 1e-12), spare)
+        for giver, people in enumerate(given[:-1].tolist()):
+            self.state.lent[giver] -= people
+        self.state.lent[place] += lack
+
+    def _reported(self, ripe: list[Crossing]) -> tuple[np.ndarray[tuple[int], np.dtype[np.bool_]], ...]:
+        """Directions whose window just ended, and those whose count is of all the time they were silent; (D,) each."""
+        reported, covered = np.zeros((2, self._waiting.size), dtype=bool)
+        for crossing in ripe:
+            column = self._doors.column[crossing.counter]
+            if crossing.period_s > 0:
+                reported[column : column + 2] = True
+                if crossing.period_s <= GAP_S and self.state.periods.get(crossing.counter) != crossing.period_s:
+                    self.state.periods[crossing.counter] = crossing.period_s
+                    self._crowd.reports(column, crossing.period_s)
+            since = self.state.blind_since.get(crossing.counter)
+            if since is not None and crossing.period_s > 0 and crossing.at - crossing.period_s <= since:
+                covered[column : column + 2] = True
+        return reported, covered
+
+    def _missing(self, ripe: list[Crossing], blind: set[str], step_s: float) -> Array | None:
+        """People the balance has probably missed at silent doors and in long gaps, (D,)."""
+        gaps = [crossing for crossing in ripe if crossing.period_s > GAP_S]
+        if not blind and not gaps:
+            return None
+        missing = GAP_SHARE * self._doors.counts(gaps)
+        silent = sorted(self._doors.directions(blind))
+        missing[silent] += self._crowd.usual[silent] * step_s
+        return missing
+
+    def _patience(self) -> dict[str, float]:
+        """Seconds that the slowest counter of each zone takes to report."""
+        periods = self.state.periods
+        return {zone: max((periods.get(c, 0.0) for c in self._counters_of[zone]), default=0.0) for zone in self.zones}
+
+    # Truths and evidence.
 
     def recount(self, zone: str, people: int, at: float) -> tuple[float, float]:
         """A person counted a zone. Returns the number before and after."""
-        return self._anchor(zone, float(people), max(0.25, RECOUNT_SHARE * people), at)
+        return self._anchor(zone, float(people), max(0.25, RECOUNT_SHARE * people), at, "recount")
 
     def observe(self, zone: str, people: int, at: float) -> tuple[float, float]:
-        """A sensor saw `people` in the whole zone, right to a tenth or two heads. Returns before and after."""
-        return self._anchor(zone, float(people), max(2.0, 0.1 * people), at)
+        """A sensor saw `people` in the whole zone, right to a tenth or two heads. Returns before and after.
+
+        It errs in the same way from look to look: those that follow closely weigh less.
+        """
+        gap = at - self.state.seen.get(zone, -math.inf)
+        self.state.seen[zone] = at
+        sd = max(2.0, 0.1 * people) * math.sqrt(max(1.0, AREA_CORRELATED_S / max(gap, 1.0)))
+        return self._anchor(zone, float(people), sd, at, "zone-sensor")
+
+    def hear(self, beacons: list[int], at: float) -> list[Correction]:
+        """Beacons believed in each zone now, (R,): weighed by the filter, once a minute."""
+        if not self._heard.any():
+            return []
+        counts = np.where(self._heard, np.array(beacons, dtype=np.float64), np.nan)
+        if self._crowd.hear(counts):
+            self.state.heard_at = at
+        self._refresh()
+        return [] if self._baseline.takes_over else self._told(at)
 
     def empty_if_closed(self, at: float) -> list[Correction]:
         """An hour after closing nobody is left: the books are set to zero once a night, and what was left is told."""
@@ -172,35 +253,144 @@ class Occupancy:
         if at < self.state.empty_at:
             return []
         self.state.empty_at = next_empty(self._venue, at)
-        self.state.truth = dict.fromkeys(self.zones, at)
-        self.state.entered = 0
-        self.state.raw = [0] * len(self.state.raw)
-        self.state.negative_since = {}
-        residual = self._balance.empty()
+        self.state.truth = dict.fromkeys(self.zones, (at, "closing"))
+        residual = list(self._value)
+        self._baseline.empty(self._crowd.estimate()[0])
+        self._crowd.empty()
+        self._crowd.told()
+        self.state.untold, self.state.negative_since = {}, {}
+        self.state.lent = [0.0] * len(self.zones)
         self._refresh()
         return [
-            Correction(at=at, zone=self._places[place], before=before, after=0.0, reason="closing", by="hours")
-            for place, before in residual
+            Correction(at=at, zone=zone, before=round(before, 2), after=0.0, reason="closing", by="hours")
+            for zone, before in zip(self.zones, residual, strict=True)
             if abs(before) >= 0.5
         ]
 
     def leap(self, now: float) -> None:
         """The clock was set: no truth is younger than now, and the next closing is looked up again."""
-        self.state.truth = {zone: min(at, now) for zone, at in self.state.truth.items()}
+        self.state.truth = {zone: (min(at, now), kind) for zone, (at, kind) in self.state.truth.items()}
+        self.state.seen = {zone: min(at, now) for zone, at in self.state.seen.items()}
+        self.state.heard_at = None
         self.state.empty_at = None
+
+    def _anchor(self, zone: str, people: float, sd: float, at: float, kind: str) -> tuple[float, float]:
+        place = self._doors.index[zone]
+        before = self._shown(place)
+        self.state.lent[place] = 0.0
+        self._crowd.anchor([place], people, sd)
+        self._baseline.anchor(place, people, sd)
+        for told, moves in self._crowd.told().items():
+            moves[place] = 0.0  # the caller tells of this zone
+            self._keep(told, moves)
+        last = self.state.truth.get(zone)
+        if last is None or at >= last[0]:
+            self.state.truth[zone] = (at, kind)
+        self._refresh()
+        return before, self._shown(place)
+
+    def _keep(self, kind: Evidence, moves: Array) -> None:
+        known = self.state.untold.get(kind)
+        self.state.untold[kind] = (moves if known is None else moves + known).tolist()
+
+    def _told(self, at: float) -> list[Correction]:
+        """What evidence has moved by so much that it is worth telling."""
+        for kind, moves in self._crowd.told().items():
+            self._keep(kind, moves)
+        told = []
+        for kind, untold in self.state.untold.items():
+            for place, people in enumerate(untold):
+                after = self._value[place]
+                if abs(people) >= max(WORTH_TELLING, WORTH_SHARE * abs(after)):
+                    before, untold[place] = after - people, 0.0
+                    told.append(
+                        Correction(
+                            at=at,
+                            zone=self.zones[place],
+                            before=round(before, 2),
+                            after=round(after, 2),
+                            reason=_REASONS[kind],
+                            by="filter",
+                        )
+                    )
+        return told
+
+    # Answers.
+
+    def moved(self) -> set[str]:
+        """Zones whose closed number moved visibly since this was asked last."""
+        shown = [self._shown(place) for place in range(len(self.zones))]
+        moved = {
+            zone for zone, now, then in zip(self.zones, shown, self._asked, strict=True) if abs(now - then) >= VISIBLE
+        }
+        if moved:
+            self._asked = shown
+        return moved
 
     def people(self, zone: str) -> tuple[float, float]:
         """Closed number of a zone and its standard deviation."""
-        place = self._index[zone]
-        return self._value[place], self._sd[place]
+        place = self._doors.index[zone]
+        return self._shown(place), self._sd[place]
+
+    def _inside(self, waiting: float = 0.0) -> float:
+        return max(0.0, self._total[0] + sum(self.state.lent) + waiting)
+
+    def _shown(self, place: int, waiting: float = 0.0) -> float:
+        return max(0.0, self._value[place] + self.state.lent[place] + waiting)
+
+    @property
+    def method(self) -> str:
+        """Where the numbers come from."""
+        return "balance" if self._baseline.takes_over else "filter"
+
+    def gain(self, counter: str) -> tuple[float, float, float]:
+        """People per counted person of a counter, forward and backward, and the sd of the less certain one."""
+        column = self._doors.column[counter]
+        gains, sd = self._crowd.gains()
+        return float(gains[column]), float(gains[column + 1]), float(sd[column : column + 2].max())
+
+    def explained(self, zone: str, at: float) -> Explained:
+        """Why the closed number of a zone is what it is; its parts add up to `value`."""
+        place = self._doors.index[zone]
+        account, gains = self._crowd.account(place), self._crowd.gains()[0]
+        doors = []
+        for name in self._counters_of[zone]:
+            column = self._doors.column[name]
+            moved = [account.moved.get(column, 0.0), account.moved.get(column + 1, 0.0)]
+            into = 0 if self._venue.counters[name].towards == zone else 1
+            if any(moved):
+                doors.append(
+                    DoorAccount(
+                        counter=name,
+                        entered=round(moved[into], 3),
+                        left=round(-moved[1 - into], 3),
+                        gain_in=round(float(gains[column + into]), 4),
+                        gain_out=round(float(gains[column + 1 - into]), 4),
+                    )
+                )
+        truth = self.state.truth.get(zone)
+        return Explained(
+            at=at,
+            zone=zone,
+            value=round(account.value, 3),
+            sd=round(self._sd[place], 3),
+            base=round(account.base, 3),
+            base_at=truth[0] if truth else None,
+            base_by=truth[1] if truth else "start",
+            doors=doors,
+            evidence={kind: round(people, 3) for kind, people in account.evidence.items()},
+            beacon_share=round(self._crowd.share, 4) if self.state.heard_at is not None else None,
+            method=self.method,
+        )
 
     def zone_state(self, zone: str, at: float, *, quality: Quality, flows: tuple[float, float], beacons: int,
                    unknown: bool, provisional: bool) -> ZoneState:  # fmt: skip
         """What is said of a zone; `unknown` withdraws the number."""
-        place = self._index[zone]
+        place = self._doors.index[zone]
         capacity = self._venue.zones[zone].capacity
-        waiting, raw_waiting = (self._waiting[place], self._raw_waiting[place]) if provisional else (0, 0)
-        shown = max(0.0, self._value[place] + waiting / self._parts)
+        waiting = float(self._doors.incidence[place] @ self._waiting) if provisional else 0.0
+        raw = self._baseline.state.raw[place] + (int(self._doors.moves[place] @ self._waiting) if provisional else 0)
+        shown = self._shown(place, waiting)
         lo, hi = interval(shown, self._sd[place])
         truth = self.state.truth.get(zone)
         return ZoneState(
@@ -214,19 +404,21 @@ class Occupancy:
             inflow=flows[0],
             outflow=flows[1],
             level="unknown" if unknown else _level(shown, capacity),
-            quality=quality if truth is not None and at - truth <= TRUTH_LASTS_S else _worse(quality, "estimated"),
-            truth_age_s=None if truth is None else round(at - truth, 3),
-            raw=round((self.state.raw[place] + raw_waiting) / self._parts),
+            quality=_aged(quality, None if truth is None else at - truth[0]),
+            truth_age_s=None if truth is None else round(at - truth[0], 3),
+            method=self.method,
+            inputs=self._inputs(zone, at),
+            raw=round(raw / self._doors.parts),
             beacons=beacons,
             provisional=provisional,
         )
 
     def venue_state(self, at: float, *, quality: Quality, flows: tuple[float, float], provisional: bool) -> VenueState:
         """What is said of the whole venue."""
-        shown = max(0.0, -(self._value[-1] + (self._waiting[-1] / self._parts if provisional else 0.0)))
-        # What is known of the rooms is known of their sum, and may be better than what the outer doors tell.
-        lo, hi = interval(shown, min(self._sd[-1], math.sqrt(sum(sd * sd for sd in self._sd[:-1]))))
-        oldest = min((self.state.truth.get(zone, -1.0) for zone in self.zones), default=-1.0)
+        waiting = -float(self._doors.incidence[-1] @ self._waiting) if provisional else 0.0
+        shown = self._inside(waiting)
+        lo, hi = interval(shown, self._total[1])
+        oldest = min((self.state.truth.get(zone, (-1.0, ""))[0] for zone in self.zones), default=-1.0)
         return VenueState(
             at=at,
             occupancy=round(shown, 2),
@@ -235,66 +427,43 @@ class Occupancy:
             capacity=self._capacity,
             inflow=flows[0],
             outflow=flows[1],
-            entered=self.state.entered // self._parts,
+            entered=self._baseline.state.entered // self._doors.parts,
             level=_level(shown, self._capacity),
-            quality=quality if oldest >= 0 and at - oldest <= TRUTH_LASTS_S else _worse(quality, "estimated"),
+            quality=_aged(quality, at - oldest if oldest >= 0 else None),
             truth_age_s=round(at - oldest, 3) if oldest >= 0 else None,
+            count_next=self.zones[self._crowd.best_to_count()] if self.zones else "",
             provisional=provisional,
         )
 
     def save(self) -> OccupancyState:
         """The state to keep; what is waiting is made again from intake's pending crossings."""
-        self.state.balance = self._balance.state
+        self.state.crowd, self.state.baseline = self._crowd.state, self._baseline.save()
+        self.state.asked = self._asked
         return self.state
 
-    def _sharing(self) -> dict[str, int]:
-        """How many counters watch each portal."""
-        sharing: dict[str, int] = {}
-        for counter in self._venue.counters.values():
-            sharing[counter.portal] = sharing.get(counter.portal, 0) + 1
-        return sharing
-
-    def _incidence(self) -> Array:
-        incidence = np.zeros((len(self.zones) + 1, 2 * len(self._column)))
-        sharing = self._sharing()
-        for name, counter in self._venue.counters.items():
-            into, out_of = counter.towards, other_side(self._venue.portals[counter.portal], counter.towards)
-            share = 1.0 / sharing[counter.portal]
-            column = self._column[name]
-            incidence[self._index[into], column] = incidence[self._index[out_of], column + 1] = share
-            incidence[self._index[out_of], column] = incidence[self._index[into], column + 1] = -share
-        return incidence
-
-    def _book(self, crossing: Crossing) -> None:
-        """Keep the plain balance beside the estimate, for audit."""
-        column = self._column[crossing.counter]
-        for direction, people in ((column, crossing.forward), (column + 1, crossing.backward)):
-            for place, parts in self._moves[direction]:
-                self.state.raw[place] += parts * people
-        counter = self._venue.counters[crossing.counter]
-        if OUTSIDE in self._venue.portals[counter.portal].between:
-            part = abs(self._moves[column][0][1])
-            self.state.entered += part * (crossing.backward if counter.towards == OUTSIDE else crossing.forward)
-
-    def _unseen(self, blind: set[str], at: float, step_s: float) -> Array:
-        """People who probably passed the silent counters in one step, shape (D,)."""
-        missing = np.zeros(2 * len(self._column))
-        for name in blind:
-            for column in (self._column[name], self._column[name] + 1):
-                rate = self.state.rates[column]
-                missing[column] = rate.value * step_s if at - rate.at > RATE_HALF_LIFE_S else rate.estimate(at) * step_s
-        return missing
-
-    def _anchor(self, zone: str, people: float, sd: float, at: float) -> tuple[float, float]:
-        before, after = self._balance.anchor(self._index[zone], people, sd)
-        self.state.truth[zone] = max(at, self.state.truth.get(zone, at))
-        self._refresh()
-        return before, after
+    def _inputs(self, zone: str, at: float) -> list[str]:
+        """What the number of a zone rests on."""
+        inputs = ["counters"] if set(self._counters_of[zone]) - self.state.blind_since.keys() else []
+        if (
+            self.state.heard_at is not None
+            and at - self.state.heard_at <= HEARD_LASTS_S
+            and not self._baseline.takes_over
+        ):
+            inputs.append("beacons")
+        truth = self.state.truth.get(zone)
+        return [*inputs, truth[1]] if truth is not None and at - truth[0] <= TRUTH_LASTS_S else inputs
 
     def _refresh(self) -> None:
-        value, sd = self._balance.estimate()
+        if self._baseline.takes_over:
+            value, sd = self._baseline.estimate()
+            total = (-float(value[-1]), min(float(sd[-1]), math.sqrt(float((sd[:-1] ** 2).sum()))))
+            value, sd = value[:-1], sd[:-1]
+        else:
+            value, sd = self._crowd.estimate()
+            total = self._crowd.total()
         self._value: list[float] = value.tolist()
         self._sd: list[float] = sd.tolist()
+        self._total = total
 
 
 def _level(people: float, capacity: int) -> Level:
@@ -303,6 +472,7 @@ def _level(people: float, capacity: int) -> Level:
     return "high" if people >= HIGH * capacity else "normal"
 
 
-def _worse(one: Quality, other: Quality) -> Quality:
+def _aged(quality: Quality, age_s: float | None) -> Quality:
+    """A number without a truth within a day is an estimate at best."""
     order: tuple[Quality, ...] = ("good", "estimated", "stale", "bad")
-    return max(one, other, key=order.index)
+    return quality if age_s is not None and age_s <= TRUTH_LASTS_S else max(quality, "estimated", key=order.index)

@@ -74,7 +74,7 @@ def test_a_truth_about_one_place_moves_what_is_tied_to_it_and_the_doors_that_err
     gains, _ = told.gains()
     assert after[1] == pytest.approx(before[1] + 40.0, abs=4.0)
     assert after[0] < before[0]  # through the same door they came from the hall
-    assert gains[2] > math.exp(0.05)
+    assert gains[2] > 1.0
 
 
 def test_nights_teach_the_gains_of_a_door_that_misses_those_who_leave() -> None:
@@ -125,14 +125,16 @@ def test_a_silent_door_goes_on_at_its_rate_with_a_wider_interval_and_gets_its_ga
     for _ in range(30):
         told.learn(np.array([4.0, 0, 0, 0, 0, 0]), 60.0)
     later, wider = told.estimate()
-    assert later[1] - people[1] == pytest.approx(2 * 30 * gain, rel=0.1)
+    known = 30 * (1 - math.exp(-1.0))  # minutes: for how long the crowd goes the same way is not known
+    assert later[1] - people[1] == pytest.approx(2 * known * gain, rel=0.1)
     assert wider[1] > 2 * sd[1]
     told.doubt(set(), set())
     assert told.gains()[0][2] == pytest.approx(gain)
 
 
 def test_a_counter_that_tells_a_minute_late_is_not_an_empty_hall() -> None:
-    told = Crowd(DOORS, period=np.array([60.0, 60.0, 0, 0, 0, 0]))
+    told = Crowd(DOORS)
+    told.reports(0, 60.0)
     shown = []
     for second in range(0, 3600, 10):
         full = second % 60 == 50

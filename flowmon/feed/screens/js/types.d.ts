@@ -245,6 +245,7 @@ export type Fact = Count | ZoneCount | QueueReading | Sighting | Presence | Serv
  * density: people per square metre. inflow, outflow: people per minute over the last five minutes.
  * truth_age_s: seconds since somebody or something last knew the true number; None when never.
  * raw: the plain in - out balance, shown beside the estimate for audit (may be negative).
+ * method, inputs: what made the number (`filter`, `balance`), of what (`counters`, `beacons`, the last truth's kind).
  */
 export interface ZoneState {
   type: "zone_state";
@@ -262,12 +263,17 @@ export interface ZoneState {
   quality?: "bad" | "estimated" | "good" | "stale";
   truth_age_s?: number | null;
   method?: string;
+  inputs?: string[];
   raw?: number;
   beacons?: number;
   provisional?: boolean;
 }
 
-/** People in the whole venue. `entered` counts everyone who came in since opening. */
+/**
+ * People in the whole venue. `entered` counts everyone who came in since opening.
+ *
+ * count_next: the zone whose recount would take most from the uncertainty of all numbers.
+ */
 export interface VenueState {
   type: "venue_state";
   at: number;
@@ -282,6 +288,7 @@ export interface VenueState {
   level?: "high" | "normal" | "over" | "unknown";
   quality?: "bad" | "estimated" | "good" | "stale";
   truth_age_s?: number | null;
+  count_next?: string;
   provisional?: boolean;
 }
 
@@ -290,6 +297,7 @@ export interface VenueState {
  *
  * wait_leaving_s: mean wait of those who left in the last five minutes. wait_p50_s, wait_p90_s: for whoever
  * joins now. throughput: people served per minute. None means unknown, and 0 is said of an empty queue.
+ * sign_s: what to promise in public, the 80 % point of the projected wait rounded up to five minutes.
  */
 export interface QueueState {
   type: "queue_state";
@@ -306,6 +314,7 @@ export interface QueueState {
   desks?: number | null;
   quality?: "bad" | "estimated" | "good" | "stale";
   method?: string;
+  sign_s?: number | null;
 }
 
 /** Occupancy of a zone expected `horizon_s` seconds after `at`. */
@@ -401,7 +410,11 @@ export interface DeviceState {
   time_source?: "device" | "gateway" | "shifted";
 }
 
-/** A number was changed by something else than a crossing: who, why, and by how much. */
+/**
+ * A number was changed by something else than a crossing: who, why, and by how much.
+ *
+ * beacons: carriers are elsewhere than the doors say. neighbour: a truth next door. negative: fewer than nobody.
+ */
 export interface Correction {
   type: "correction";
   at: number;
@@ -409,10 +422,42 @@ export interface Correction {
   zone: string;
   before: number;
   after: number;
-  reason: "closing" | "late" | "negative" | "recount" | "zone-sensor";
+  reason: "beacons" | "closing" | "late" | "negative" | "neighbour" | "recount" | "zone-sensor";
   by: string;
   note?: string;
   cause?: string;
+}
+
+/** People a counter brought into a zone and out of it, gains applied. gain: people per counted person. */
+export interface DoorAccount {
+  counter: string;
+  entered: number;
+  left: number;
+  gain_in: number;
+  gain_out: number;
+}
+
+/**
+ * Why a zone's closed number is what it is: value = base + entered - left over `doors` + all of `evidence`.
+ *
+ * base: the number after the last truth of this zone, at `base_at`, told by `base_by` (`start` when never).
+ * evidence: people that beacons, an impossible number (`negative`) or a truth next door (`truth`) brought since.
+ * beacon_share: people per person who carry a beacon, where beacons are used.
+ */
+export interface Explained {
+  type: "explained";
+  at: number;
+  simulated?: boolean;
+  zone: string;
+  value: number;
+  sd: number;
+  base: number;
+  base_by: string;
+  base_at?: number | null;
+  doors?: DoorAccount[];
+  evidence?: Record<string, number>;
+  beacon_share?: number | null;
+  method?: string;
 }
 
 /**
@@ -435,7 +480,7 @@ export interface Rejected {
   headers?: Record<string, string>;
 }
 
-export type Finding = ZoneState | VenueState | QueueState | Forecast | Flow | Dwell | EpisodeChanged | DeviceState | Correction | Rejected;
+export type Finding = ZoneState | VenueState | QueueState | Forecast | Flow | Dwell | EpisodeChanged | DeviceState | Correction | Explained | Rejected;
 
 /** Take an episode over. Refused with `stale_rev` when the episode has moved on since `rev`. */
 export interface Acknowledge {
