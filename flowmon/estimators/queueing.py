@@ -227,12 +227,14 @@ class Line:
         """
         people = float(self._waiting) if length is None else length
         if people < 0.5 and not queued:
-            return Wait(0.0, 0.0, 0.0, 0.0, "empty")
+            return Wait(0.0, 0.0, 0.0, 0.0, "empty", 0.0, 0.0)
         known = self.evidence(at, length, length_sd, kind)
         if known is None:
             return None
         if known.queue <= 0.0 and self._in_service(people, known.gap) > 0.0 and self._idle(people) and not queued:
-            return Wait(0.0, 0.0, 0.0, known.gap, "empty")  # everybody there is being served, and a desk is free
+            return Wait(
+                0.0, 0.0, 0.0, known.gap, "empty", 0.0, known.gap
+            )  # everybody there is being served, and a desk is free
         return self._model.tell(self._model.expect(known))
 
     def _idle(self, people: float) -> bool:

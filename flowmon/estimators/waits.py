@@ -9,8 +9,8 @@ Theory of operation
                 with plain squares (mean), once with Huber k = .3 (nearly the median);
                 the median of W/FL among the 80 most alike of the last 1,000 (log FL, log HOL, log gap) times FL
     answer      weighted by how well each did lately (`experts`), never below zero
-    band        80 %, conformal on log1p(W) in groups of queue length (`conformal`); until 60 labels the physics:
-                sd = gap·sqrt((Q + 1)·cv² + σ_Q²)
+    quantiles   and the shortest 80 % band, conformal on log1p(W) in groups of queue length (`waitband`); until 60
+                labels the physics: sd = gap·sqrt((Q + 1)·cv² + σ_Q²)
     Features beyond 3 × the largest of the last 500 waits are clipped for learning and their excess is added as it
     is: a coach party that nobody has seen the like of is a matter of physics.
     A label is learned when service starts, whatever was issued then is kept until then; who leaves unserved is
@@ -24,7 +24,7 @@ Failure modes: a line whose length is systematically wrong is corrected by its l
 band is undercovered for ~100 labels after a change of regime.
 
 Source: Ibrahim & Whitt 2009, 2011 (delay estimators); Ang et al. 2016 (fluid and learned features together);
-`recursive`, `experts`, `conformal` for theirs.
+`recursive`, `experts`, `waitband` for theirs.
 """
 
 import math
@@ -34,9 +34,9 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from flowmon.estimators.conformal import AdaptiveBand, BandState, Issued
 from flowmon.estimators.experts import Experts, ExpertsState
 from flowmon.estimators.recursive import RecursiveLeastSquares, RecursiveState
+from flowmon.estimators.waitband import Spread, SpreadState, WaitBand
 
 Array = NDArray[np.float64]
 
@@ -48,7 +48,6 @@ ALIKE, KEPT = 80, 1_000
 ALIKE_WEIGHTS = np.array([1.0, 0.7, 0.5, 1.0])
 WAITS_KEPT = 500
 LABELS_MIN = 60
-BAND_MIN = 60
 TRIAL_DAYS = 7
 TRIAL_LABELS = 20  # of a day
 LOST = 1.01
@@ -78,13 +77,15 @@ class Evidence(Struct, frozen=True, array_like=True):
 
 
 class Wait(Struct, frozen=True, array_like=True):
-    """Seconds: median, 10 %, 80 % and 90 % points, and how they were found."""
+    """Seconds: median, 10 %, 80 % and 90 % points, how they were found, and the shortest 80 % band."""
 
     p50: float
     p10: float
     p80: float
     p90: float
     method: str
+    lo: float
+    hi: float
 
 
 class Expected(Struct, frozen=True, array_like=True):
@@ -92,7 +93,7 @@ class Expected(Struct, frozen=True, array_like=True):
 
     evidence: Evidence
     experts: list[float | None]
-    band: Issued | None
+    band: Spread | None
     model: float
 
 
@@ -103,7 +104,7 @@ class WaitsState(Struct, frozen=True):
     plain: RecursiveState
     planned: RecursiveState
     experts: ExpertsState
-    band: BandState
+    band: SpreadState
     alike: bytes
     place: int
     labels: int
@@ -128,7 +129,7 @@ class WaitModel:
         self._plain = RecursiveLeastSquares(9, FORGETTING, HUBER)
         self._planned = RecursiveLeastSquares(9, FORGETTING, HUBER)
         self._experts = Experts(7, MEMORY)
-        self._band = AdaptiveBand(len(QUEUE_BINS) + 1, len(QUEUE_BINS) + 1, coverage=0.8, kind="log")
+        self._band = WaitBand(len(QUEUE_BINS) + 1)
         self._alike = np.zeros((KEPT, 5), dtype=np.float32)
         self._place = 0
         self.labels = 0
@@ -150,15 +151,17 @@ class WaitModel:
         known = expected.evidence
         baseline = _baselines(known).get(method)
         value = expected.model if baseline is None else baseline
-        if expected.band is None or self._band.labels < BAND_MIN:
+        name = "model" if baseline is None else method
+        spread = expected.band
+        if spread is None:
             sd = known.gap * math.sqrt((known.queue + 1.0) * known.cv2 + known.queue_sd**2)
-            lo, hi = max(0.0, value - Z80 * sd), value + Z80 * sd
-        else:
-            moved = math.log1p(value) - math.log1p(expected.band.value)  # the band was made for the model's value
-            lo, hi = (math.expm1(math.log1p(edge) + moved) for edge in (expected.band.lo, expected.band.hi))
-            lo, hi = max(0.0, min(lo, value)), max(hi, value)
-        side = math.expm1(math.log1p(value) + Z80_SIDE * (math.log1p(hi) - math.log1p(value)))
-        return Wait(value, lo, side, hi, "model" if baseline is None else method)
+            lo, side, hi = max(0.0, value - Z80 * sd), value + Z80_SIDE * Z80 * sd, value + Z80 * sd
+            return Wait(value, lo, side, hi, name, lo, hi)
+        moved = 1.0 if baseline is None else (1.0 + value) / (1.0 + spread.value)  # the spread was the model's
+        p10, p80, p90, lo, hi = (
+            max(0.0, (1.0 + edge) * moved - 1.0) for edge in (spread.p10, spread.p80, spread.p90, spread.lo, spread.hi)
+        )
+        return Wait(value, min(p10, value), p80, max(p90, value), name, lo, hi)
 
     @property
     def method(self) -> str:
@@ -179,8 +182,7 @@ class WaitModel:
         known = expected.evidence
         told = np.array([math.nan if value is None else value for value in expected.experts])
         self._experts.learn(told, wait_s)
-        if expected.band is not None:
-            self._band.learn(expected.band, wait_s)
+        self._band.learn(expected.band, wait_s, expected.model, _bin(known.queue))
         scale = max(15.0, known.gap * math.sqrt((known.queue + 1.0) * known.cv2))
         for model, q in ((self._plain, known.ql), (self._planned, known.fluid)):
             features, beyond = self._features(known, q)

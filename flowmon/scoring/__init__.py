@@ -33,6 +33,7 @@ WHAT = {
     "events": ("flowmon.scoring.events", "unusual events in two-way counts, beside a list of known ones"),
     "forecast": ("flowmon.scoring.forecast", "the next hour of any counted series, from a CSV file"),
     "simulated": ("simulator.score", "the whole core on simulated days, beside what was true"),
+    "waits": ("flowmon.scoring.waits", "the wait told to everyone who joins a line, from a CSV file"),
 }
 
 
