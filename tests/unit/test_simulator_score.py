@@ -171,7 +171,8 @@ def test_perfect_counters_are_scored_as_perfect() -> None:
 def test_one_monitor_goes_through_all_days_and_only_scored_ones_count() -> None:
     fault = b'[[faults]]\nkind = "dropout"\ndevice = "c-arch"\nat = "11:00"\nuntil = "12:00"\n'
     told: list[int] = []
-    seen = Watch(tiny_museum.venue(), tiny(fault), 1, lambda: told.append(1)).run(learning=1, scored=2, sightings=False)
+    watch = Watch(tiny_museum.venue(), tiny(fault, visitors=80), 1, lambda: told.append(1))
+    seen = watch.run(learning=1, scored=2, sightings=False, tick_s=10)
     assert len(told) == 3
     assert sorted(set(seen.day.tolist())) == [0, 1]
     zones = list(tiny_museum.venue().zones)
@@ -209,6 +210,7 @@ def test_the_command_writes_a_report_that_says_simulated(tmp_path: Path, capsys:
     out, text = tmp_path / "score.json", tmp_path / "score.md"
     arguments = ["score", "simulated", "--layout", str(venue), "--scenario", str(day), "--seeds", "2", "--days", "1"]
     more = ["--learning-days", "1", "--processes", "1", "--json", str(out), "--markdown", str(text), "--mismatched"]
+    more += ["--tick", "10"]
     assert cli.main([*arguments, *more]) == 0
     score = json.loads(out.read_text())
     assert score["command"] == "simulated"
@@ -223,7 +225,7 @@ def test_the_command_writes_a_report_that_says_simulated(tmp_path: Path, capsys:
     assert score["report"]["scenarios"]["short"]["cost"]["days"] == 4
     assert "**Simulated data.**" in text.read_text()
     again = tmp_path / "again.json"
-    assert cli.main([*arguments, *more[:4], "--mismatched", "--json", str(again)]) == 0
+    assert cli.main([*arguments, *more[:4], "--mismatched", "--tick", "10", "--json", str(again)]) == 0
     assert json.loads(again.read_text())["methods"] == score["methods"]
     assert "Simulated data" in capsys.readouterr().out
 
@@ -231,9 +233,9 @@ def test_the_command_writes_a_report_that_says_simulated(tmp_path: Path, capsys:
 def test_radio_in_full_scores_the_beacons(tmp_path: Path) -> None:
     venue, day, out = tmp_path / "tiny.toml", tmp_path / "short.toml", tmp_path / "score.json"
     venue.write_bytes(tiny_museum.TOML)
-    day.write_bytes(b"visitors = 60\nbeacon_share = 0.5\n[radio]\nwall_db = 10\n")
+    day.write_bytes(b"visitors = 30\nbeacon_share = 0.5\n[radio]\nwall_db = 10\n")
     arguments = ["score", "simulated", "--layout", str(venue), "--scenario", str(day), "--seeds", "1", "--days", "1"]
-    assert cli.main([*arguments, "--learning-days", "0", "--radio", "full", "--json", str(out)]) == 0
+    assert cli.main([*arguments, "--learning-days", "0", "--radio", "full", "--tick", "10", "--json", str(out)]) == 0
     model = json.loads(out.read_text())["methods"]["model"]
     assert 0 < model["beacon_accuracy"] <= 1
     assert model["beacon_switch_delay_s"] > 0
