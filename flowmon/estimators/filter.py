@@ -148,6 +148,7 @@ class Crowd:
         spread: Array | None = None,
     ) -> None:
         self._a = np.asarray(incidence, dtype=np.float64)
+        self._squares, self._net = self._a**2, self._a.sum(axis=0)
         places, doors = self._a.shape
         self._n, self._g = slice(0, places), slice(places, places + doors)
         self._share = places + doors
@@ -317,16 +318,15 @@ class Crowd:
 
     def estimate(self) -> tuple[Array, Array]:
         """People and standard deviation per place, (R,): people may be below zero, which is shown as zero."""
-        pending, uncertain = self._pending()
-        counted = self._a @ (np.exp(self._x[self._g]) * self._waiting)
-        variance = np.diag(self._p)[self._n] + np.diag(uncertain) + self._noise(self._waiting)
-        return self._x[self._n] + pending + counted, self._scale.factor * np.sqrt(np.maximum(variance, 0.0))
+        probable = self._probable_windows()
+        counted = np.exp(self._x[self._g]) * self._waiting + probable
+        variance = self._variances() + self._squares @ (PARTY * probable + MISS * np.abs(self._waiting))
+        return self._x[self._n] + self._a @ counted, self._scale.factor * np.sqrt(np.maximum(variance, 0.0))
 
-    def total(self) -> tuple[float, float]:
-        """People in all places together, and the standard deviation of that."""
-        people, _ = self.estimate()
-        _, uncertain = self._pending()
-        inside = float(self._p[self._n, self._n].sum() + uncertain.sum())
+    def total(self, people: Array) -> tuple[float, float]:
+        """All `people` of an estimate together, and the standard deviation of that."""
+        noise = PARTY * self._probable_windows() + MISS * np.abs(self._waiting)
+        inside = float(self._p[self._n, self._n].sum() + self._net**2 @ noise)
         return float(people.sum()), self._scale_of_sum.factor * math.sqrt(max(inside, 0.0))
 
     def gains(self) -> tuple[Array, Array]:
@@ -442,9 +442,14 @@ class Crowd:
                 carried[:, origin] += self._a[:, door] * (max(float(moved[door]), 0.0) / people)
         return np.maximum(carried, 0.0)
 
+    def _probable_windows(self) -> Array:
+        """People that counters with windows have probably seen since their last report, (D,)."""
+        windows: Array = self.usual * np.minimum(self._age, self._period)
+        return windows
+
     def _pending(self) -> tuple[Array, Array]:
-        """People that counters with windows have probably seen since their last report, (R,), and covariance (R, R)."""
-        probable = self.usual * np.minimum(self._age, self._period)
+        """What windows have yet to tell: people, (R,), and their covariance, (R, R)."""
+        probable = self._probable_windows()
         return self._a @ probable, (self._a * (PARTY * probable)) @ self._a.T
 
     @property
@@ -452,15 +457,15 @@ class Crowd:
         """People a second through each direction lately, (D,); the average begins at the first second it knows of."""
         return self._rate / max(self._lived, 1e-9)
 
-    def _noise(self, counts: Array) -> Array:
-        variance: Array = (self._a**2) @ (MISS * np.abs(counts))
-        return variance
+    def _variances(self) -> Array:
+        diagonal: Array = self._p.diagonal()[self._n]
+        return diagonal
 
     def _below_zero(self) -> None:
         """All places at once, so that the order in which they are listed means nothing."""
         pending, uncertain = self._pending()
         people = self._x[self._n] + pending
-        variance = np.maximum(np.diag(self._p)[self._n] + np.diag(uncertain), 1e-6)
+        variance = np.maximum(self._variances() + np.diag(uncertain), 1e-6)
         negative = np.flatnonzero((people < -1.0) & (people**2 > variance))
         if len(negative):
             design = self._design(len(negative))

@@ -100,6 +100,8 @@ class Occupancy:
         self.state.lent = self.state.lent or [0.0] * len(self.zones)
         self._baseline = Baseline(doors, np.append(spread, 0.1 * self._capacity), self.state.baseline)
         self._waiting = np.zeros(doors.moves.shape[1], dtype=np.int64)
+        self._at_places: tuple[list[int], list[int]] | None = None
+        self._patient: dict[str, float] | None = None
         self._refresh()
         self._asked = self.state.asked or [self._shown(place) for place in range(len(self.zones))]
 
@@ -112,12 +114,20 @@ class Occupancy:
 
     def waiting(self, zone: str) -> bool:
         """Whether crossings that touch a zone are not closed yet."""
-        return bool((self._waiting[self._doors.moves[self._doors.index[zone]] != 0] != 0).any())
+        return self._waiting_at()[0][self._doors.index[zone]] > 0
 
     def _wait(self, crossing: Crossing, sign: int) -> None:
         column = self._doors.column[crossing.counter]
         self._waiting[column] += sign * crossing.forward
         self._waiting[column + 1] += sign * crossing.backward
+        self._at_places = None
+
+    def _waiting_at(self) -> tuple[list[int], list[int]]:
+        """People waiting at each place, and what they will add to it, in parts of a person."""
+        if self._at_places is None:
+            touching = (self._doors.moves != 0) @ self._waiting
+            self._at_places = touching.tolist(), (self._doors.moves @ self._waiting).tolist()
+        return self._at_places
 
     def close(
         self,
@@ -198,6 +208,7 @@ class Occupancy:
                 if crossing.period_s <= GAP_S and self.state.periods.get(crossing.counter) != crossing.period_s:
                     self.state.periods[crossing.counter] = crossing.period_s
                     self._crowd.reports(column, crossing.period_s)
+                    self._patient = None
             since = self.state.blind_since.get(crossing.counter)
             if since is not None and crossing.period_s > 0 and crossing.at - crossing.period_s <= since:
                 covered[column : column + 2] = True
@@ -215,8 +226,12 @@ class Occupancy:
 
     def _patience(self) -> dict[str, float]:
         """Seconds that the slowest counter of each zone takes to report."""
-        periods = self.state.periods
-        return {zone: max((periods.get(c, 0.0) for c in self._counters_of[zone]), default=0.0) for zone in self.zones}
+        if self._patient is None:
+            periods = self.state.periods
+            self._patient = {
+                zone: max((periods.get(c, 0.0) for c in self._counters_of[zone]), default=0.0) for zone in self.zones
+            }
+        return self._patient
 
     # Truths and evidence.
 
@@ -388,9 +403,8 @@ class Occupancy:
         """What is said of a zone; `unknown` withdraws the number."""
         place = self._doors.index[zone]
         capacity = self._venue.zones[zone].capacity
-        waiting = float(self._doors.incidence[place] @ self._waiting) if provisional else 0.0
-        raw = self._baseline.state.raw[place] + (int(self._doors.moves[place] @ self._waiting) if provisional else 0)
-        shown = self._shown(place, waiting)
+        parts = self._waiting_at()[1][place] if provisional else 0
+        shown = self._shown(place, parts / self._doors.parts)
         lo, hi = interval(shown, self._sd[place])
         truth = self.state.truth.get(zone)
         return ZoneState(
@@ -408,14 +422,14 @@ class Occupancy:
             truth_age_s=None if truth is None else round(at - truth[0], 3),
             method=self.method,
             inputs=self._inputs(zone, at),
-            raw=round(raw / self._doors.parts),
+            raw=round((self._baseline.state.raw[place] + parts) / self._doors.parts),
             beacons=beacons,
             provisional=provisional,
         )
 
     def venue_state(self, at: float, *, quality: Quality, flows: tuple[float, float], provisional: bool) -> VenueState:
         """What is said of the whole venue."""
-        waiting = -float(self._doors.incidence[-1] @ self._waiting) if provisional else 0.0
+        waiting = -self._waiting_at()[1][-1] / self._doors.parts if provisional else 0.0
         shown = self._inside(waiting)
         lo, hi = interval(shown, self._total[1])
         oldest = min((self.state.truth.get(zone, (-1.0, ""))[0] for zone in self.zones), default=-1.0)
@@ -460,7 +474,7 @@ class Occupancy:
             value, sd = value[:-1], sd[:-1]
         else:
             value, sd = self._crowd.estimate()
-            total = self._crowd.total()
+            total = self._crowd.total(value)
         self._value: list[float] = value.tolist()
         self._sd: list[float] = sd.tolist()
         self._total = total
