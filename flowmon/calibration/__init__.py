@@ -72,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
     heard = {device: n for n, device in enumerate(r.device or name for name, r in venue.receivers.items())}
     beacons = set(args.beacon or [_carried(venue, sightings, stretches)])
     walked = _walked(sightings, stretches, beacons, heard)
+    walked = _enough(venue, walked, stretches)
     table = _table(venue, walked)
     date = datetime.fromtimestamp(stretches[0].start, zone).date().isoformat()
     seconds = {name: float(walked.zone.count(name)) for name in dict.fromkeys(walked.zone)}
@@ -124,7 +125,7 @@ def _carried(venue: Venue, sightings: Sequence[Sighting], stretches: Sequence[St
 def _walked(
     sightings: Sequence[Sighting], stretches: Sequence[Stretch], beacons: set[str], receivers: dict[str, int]
 ) -> Walked:
-    """Seconds in which anybody heard a carried beacon. Raises FlowmonError for rooms with too few."""
+    """Seconds in which anybody heard a carried beacon."""
     cells: dict[tuple[int, str], tuple[str, dict[int, list[float]]]] = {}
     for sighting in sightings:
         column = receivers.get(sighting.receiver)
@@ -136,15 +137,24 @@ def _walked(
             _, heard = cells.setdefault((int(at), sighting.beacon), (place.zone, {}))
             heard.setdefault(column, []).append(sighting.rssi_dbm)
     zones = [zone for zone, _ in cells.values()]
-    few = [s.zone for s in stretches if zones.count(s.zone) < FEW_SECONDS]
-    if few:
-        told = ", ".join(f"{zone} ({zones.count(zone)} s)" for zone in dict.fromkeys(few))
-        raise FlowmonError(f"the beacon was heard for less than {FEW_SECONDS} s in {told}: check times, or walk again")
     levels = np.full((len(cells), len(receivers)), np.nan)
     for row, (_, heard) in enumerate(cells.values()):
         for column, values in heard.items():
             levels[row, column] = sum(values) / len(values)
     return Walked(levels, zones, [second for second, _ in cells])
+
+
+def _enough(venue: Venue, walked: Walked, stretches: Sequence[Stretch]) -> Walked:
+    """Without rooms that hardly any receiver reaches. Raises FlowmonError when a room has a receiver and too few
+    seconds all the same, or nothing is left."""
+    count = {stretch.zone: walked.zone.count(stretch.zone) for stretch in stretches}
+    few = {zone: seconds for zone, seconds in count.items() if seconds < FEW_SECONDS}
+    homes = {receiver.zone for receiver in venue.receivers.values()}
+    if len(few) == len(count) or homes & set(few):
+        told = ", ".join(f"{zone} ({seconds} s)" for zone, seconds in few.items())
+        raise FlowmonError(f"the beacon was heard for less than {FEW_SECONDS} s in {told}: check times, or walk again")
+    keep = [n for n, zone in enumerate(walked.zone) if zone not in few]
+    return Walked(walked.levels[keep], [walked.zone[n] for n in keep], [walked.second[n] for n in keep])
 
 
 def _fingerprints(walked: Walked, zones: Sequence[str], rows: NDArray[np.bool_]) -> Fingerprints:
@@ -202,6 +212,8 @@ def _report(venue: Venue, walked: Walked, table: list[Heard], out: Path) -> str:
             "Hard to tell apart (another receiver, or one moved away from the wall, helps):\n" + "\n".join(mixed) + "\n"
         )
     if missing := [zone for zone in venue.zones if zone not in zones]:
-        parts.append(f"Not walked: {', '.join(missing)}. Distances and walls of the plan must do for them.\n")
+        parts.append(
+            f"Not walked, or out of reach of every receiver: {', '.join(missing)}. Distances and walls of the plan must do for them.\n"
+        )
     parts.append(f'Written to {out}. Name it in the venue file:\n\n[radio]\ncalibration = "{out.name}"\n')
     return "\n".join(parts)

@@ -21,6 +21,7 @@ from flowmon.scoring.times import Clock
 
 SAMPLE = 2_000
 LEAST_DBM, MOST_DBM = -127.0, 0.0  # 0 and above is what devices write when they heard nothing
+UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 NAMES_MAX = 2_000  # zones, receivers: more is a column mistaken for another
 WINDOWS_MAX = 5_000_000
 
@@ -70,6 +71,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--calibrate-on", default=None, metavar="COL=VALUE|first 30%",
                         help="rows that make the table and are not scored; VALUE may be a,b or hold * "
                         "(default: first 30%%, or see --run)")  # fmt: skip
+    parser.add_argument(
+        "--time-unit", choices=UNITS, default="s", help="of plain numbers that are no epoch (default: s)"
+    )
     parser.add_argument("--window", type=window_of, default=1.0, metavar="1s", help="of one estimate (default: 1s)")
 
 
@@ -93,7 +97,7 @@ def read(args: argparse.Namespace) -> Scored:
     column, patterns, share = _split_of(args.calibrate_on, table)
     rows = table.rows()
     sample = list(itertools.islice(rows, SAMPLE))
-    clock = _Times([joined(cells, times) for _, cells in sample], table)
+    clock = _Times([joined(cells, times) for _, cells in sample], table, UNITS[args.time_unit])
     packets, account = [], table.account
     for line, cells in itertools.chain(sample, rows):
         at, level = clock.read(joined(cells, times)), table.number(cells[rssi])
@@ -136,10 +140,11 @@ def streams(packets: Iterable[Packet], window_s: float) -> dict[tuple[str, str],
 
 
 class _Times:
-    """Dates and epochs by Clock; small numbers are seconds from some zero."""
+    """Dates and epochs by Clock; small numbers are seconds (times `unit`) from some zero."""
 
-    def __init__(self, sample: list[str], table: Table) -> None:
-        numbers = [n for n in map(table.number, sample) if n is not None]
+    def __init__(self, sample: list[str], table: Table, unit: float) -> None:
+        self._unit = unit
+        numbers = [n * unit for n in map(table.number, sample) if n is not None]
         self._plain = len(numbers) > 0.9 * len(sample) and bool(numbers) and max(map(abs, numbers)) <= 1e8
         self._number = table.number
         self._clock = Clock(sample, None)
@@ -148,7 +153,7 @@ class _Times:
     def read(self, text: str) -> float | None:
         if self._plain:
             value = self._number(text)
-            return value if value is not None and abs(value) <= 1e8 else None
+            return value * self._unit if value is not None and abs(value * self._unit) <= 1e8 else None
         told = self._clock.read(text)
         return told[0] if told else None
 

@@ -63,6 +63,18 @@ def test_a_walk_becomes_a_table_that_the_venue_uses(tmp_path: Path, capsys: pyte
     assert radio_map(load(venue)).calibrated
 
 
+def test_a_room_out_of_reach_is_left_to_the_plan_and_one_with_a_receiver_is_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    venue, lines = files(tmp_path, [s for s in sightings() if s.at >= TEN + 120])
+    assert main(["calibrate", str(venue), str(lines), "--walk", WALK]) == 0
+    assert "out of reach of every receiver: lobby" in capsys.readouterr().out
+    assert b"lobby" not in (tmp_path / "tiny.calibration.json").read_bytes()
+    venue, lines = files(tmp_path, [s for s in sightings() if s.at < TEN + 360])
+    assert main(["calibrate", str(venue), str(lines), "--walk", WALK]) == 1
+    assert "less than 30 s in west (0 s)" in capsys.readouterr().err
+
+
 def test_rooms_that_sound_alike_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     heard = [s for s in sightings(still="east") if s.at < TEN + 480]
     venue, lines = files(tmp_path, heard)

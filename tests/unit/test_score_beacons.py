@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,10 +33,11 @@ def written(path: Path, rows: list[str], header: str = "time,beacon,receiver,rss
     return path
 
 
-def scored(path: Path, *more: str) -> dict[str, dict[str, float]]:
+def scored(path: Path, *more: str) -> dict[str, Any]:
     out = path.with_suffix(".json")
     assert main(["score", "beacons", str(path), *COLUMNS, *more, "--json", str(out)]) == 0
-    return json.loads(out.read_bytes())
+    found: dict[str, Any] = json.loads(out.read_bytes())
+    return found
 
 
 def test_every_method_is_scored_and_the_model_is_best(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -63,6 +65,14 @@ def test_figures_of_a_hand_made_table(tmp_path: Path) -> None:
     assert row["macro_f1"] == pytest.approx((4 / 6 + 12 / 14) / 2, abs=1e-6)
     assert (row["switches"], row["true_switches"], row["median_delay_s"], row["n"]) == (1, 1, 2.0, 10)
     assert found["data"]["times"] == "seconds from some zero"
+
+
+def test_the_unit_of_plain_numbers_changes_nothing_else(tmp_path: Path) -> None:
+    rows = [row.split(",", 1) for row in lines(start=100.0)]
+    plain = written(tmp_path / "s.csv", [f"{float(at):.3f},{rest}" for at, rest in rows])
+    fine = written(tmp_path / "ms.csv", [f"{float(at) * 1000:.0f},{rest}" for at, rest in rows])
+    one, other = scored(plain, "--run", "run"), scored(fine, "--run", "run", "--time-unit", "ms")
+    assert one["methods"] == other["methods"]
 
 
 def test_calibration_is_never_scored(tmp_path: Path) -> None:
