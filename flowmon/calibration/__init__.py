@@ -211,9 +211,9 @@ def _report(venue: Venue, walked: Walked, table: list[Heard], out: Path) -> str:
         parts.append(
             "Hard to tell apart (another receiver, or one moved away from the wall, helps):\n" + "\n".join(mixed) + "\n"
         )
-    if missing := [zone for zone in venue.zones if zone not in zones]:
+    if missing := ", ".join(zone for zone in venue.zones if zone not in zones):
         parts.append(
-            f"Not walked, or out of reach of every receiver: {', '.join(missing)}. Distances and walls of the plan must do for them.\n"
+            f"Not walked, or out of reach of every receiver: {missing}. The plan's distances must do for them.\n"
         )
     parts.append(f'Written to {out}. Name it in the venue file:\n\n[radio]\ncalibration = "{out.name}"\n')
     return "\n".join(parts)
