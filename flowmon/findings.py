@@ -94,7 +94,12 @@ class QueueState(FindingBase, frozen=True, kw_only=True, tag="queue_state", gc=F
 
 
 class Forecast(FindingBase, frozen=True, kw_only=True, tag="forecast", gc=False):
-    """Occupancy of a zone expected `horizon_s` seconds after `at`."""
+    """Occupancy of a zone, or of the whole `venue`, expected `horizon_s` seconds after `at`.
+
+    method: model, or clim_dev where the model knows less or lost for a week; climatology while the number of now is
+    not believed; persistence on a day like none before; closed after closing time.
+    p_over: probability (0..1) that the capacity is reached then; None without a capacity.
+    """
 
     zone: str
     horizon_s: float
@@ -102,6 +107,7 @@ class Forecast(FindingBase, frozen=True, kw_only=True, tag="forecast", gc=False)
     lo: float
     hi: float
     method: str
+    p_over: float | None = None
 
 
 class Flow(FindingBase, frozen=True, kw_only=True, tag="flow", gc=False):
@@ -189,20 +195,28 @@ class Correction(FindingBase, frozen=True, kw_only=True, tag="correction", gc=Fa
 
 
 class DoorAccount(Struct, frozen=True, kw_only=True, gc=False):
-    """People a counter brought into a zone and out of it, gains applied. gain: people per counted person."""
+    """People a counter brought into a zone and out of it, gains applied. gain: people per counted person.
+
+    counted_in, counted_out: what the counter itself said since the base. Several counters of one portal share its
+    people; a silent one is taken at its usual rate.
+    """
 
     counter: str
     entered: float
     left: float
     gain_in: float
     gain_out: float
+    counted_in: int = 0
+    counted_out: int = 0
 
 
 class Explained(FindingBase, frozen=True, kw_only=True, tag="explained", gc=False):
     """Why a zone's closed number is what it is: value = base + entered - left over `doors` + all of `evidence`.
 
-    base: the number after the last truth of this zone, at `base_at`, told by `base_by` (`start` when never).
-    evidence: people that beacons, an impossible number (`negative`) or a truth next door (`truth`) brought since.
+    The number shown is `value`, cut at zero. base: the number after the last truth of this zone, at `base_at`, told by
+    `base_by` (`start` when never). evidence: people that beacons, an impossible number (`negative`) or a truth next
+    door (`truth`) brought since; `lent`: lent by neighbours to an impossible number; `balance`: what the plain balance
+    says otherwise while it is shown instead of the filter.
     beacon_share: people per person who carry a beacon, where beacons are used.
     """
 

@@ -11,6 +11,7 @@ from flowmon.findings import (
     Correction,
     DeviceState,
     EpisodeChanged,
+    Explained,
     Finding,
     Forecast,
     QueueState,
@@ -95,6 +96,8 @@ def _entry(finding: Finding, venue: str, floors: Floors) -> Entry | None:
         case Forecast():
             key = f"{finding.zone}/{finding.horizon_s:g}"
             return Entry("forecast", key, _forecast(finding), (finding.zone, key), floors.of(finding.zone))
+        case Explained():
+            return Entry("why", finding.zone, _why(finding), (finding.zone,), floors.of(finding.zone))
         case EpisodeChanged():
             ids = (finding.subject, finding.episode, finding.rule)
             return Entry("alerts", finding.episode, _alert(finding, venue), ids, floors.of(finding.subject))
@@ -120,6 +123,7 @@ def _zone(f: ZoneState) -> Fields:
         "at": ms(f.at),
         "age": _round(f.truth_age_s, 1),
         "m": f.method,
+        "inp": f.inputs,
         "raw": f.raw,
         "bcn": f.beacons,
         "prov": f.provisional,
@@ -139,7 +143,35 @@ def _venue(f: VenueState) -> Fields:
         "q": f.quality,
         "at": ms(f.at),
         "age": _round(f.truth_age_s, 1),
+        "next": f.count_next,
         "prov": f.provisional,
+    }
+
+
+def _why(f: Explained) -> Fields:
+    doors = [
+        {
+            "c": door.counter,
+            "in": _round(door.entered),
+            "out": _round(door.left),
+            "gi": _round(door.gain_in, 3),
+            "go": _round(door.gain_out, 3),
+            "ni": door.counted_in,
+            "no": door.counted_out,
+        }
+        for door in f.doors
+    ]
+    return {
+        "v": _round(f.value),
+        "sd": _round(f.sd),
+        "base": _round(f.base),
+        "by": f.base_by,
+        "t": _ms(f.base_at),
+        "doors": doors,
+        "ev": {kind: _round(people) for kind, people in f.evidence.items()},
+        "share": _round(f.beacon_share, 3),
+        "m": f.method,
+        "at": ms(f.at),
     }
 
 
@@ -156,6 +188,7 @@ def _queue(f: QueueState) -> Fields:
         "q": f.quality,
         "at": ms(f.at),
         "m": f.method,
+        "sign": _round(f.sign_s, 1),
     }
 
 
@@ -168,6 +201,7 @@ def _device(f: DeviceState) -> Fields:
         "last": _ms(f.last_at),
         "zones": f.zones,
         "skew": _round(f.clock_skew_s),
+        "time": f.time_source,
         "at": ms(f.at),
     }
 
@@ -181,6 +215,7 @@ def _forecast(f: Forecast) -> Fields:
         "hi": _round(f.hi),
         "at": ms(f.at),
         "m": f.method,
+        "over": f.p_over,
     }
 
 

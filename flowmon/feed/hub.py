@@ -15,7 +15,7 @@ from flowmon.feed.answers import Answers
 from flowmon.feed.entries import Floors, entry
 from flowmon.feed.messages import EVERYTHING, KEYED_CHANNELS, LOG_CHANNELS, Fields, Where, encode
 from flowmon.feed.state import Event, Keyed, Log
-from flowmon.findings import EpisodeChanged, Finding, Forecast, Published, QueueState, ZoneState, subject
+from flowmon.findings import EpisodeChanged, Explained, Finding, Forecast, Published, QueueState, ZoneState, subject
 from flowmon.venue.model import Venue
 
 SUBJECTS_MAX = 20_000
@@ -125,8 +125,10 @@ class Hub:
     def _is_gone(self, finding: Finding) -> bool:
         """Whether it is about a place that the venue file no longer has: a topic may remember it for long."""
         match finding:
-            case ZoneState(zone=zone) | Forecast(zone=zone):
+            case ZoneState(zone=zone) | Explained(zone=zone):
                 return zone not in self.venue.zones
+            case Forecast(zone=zone):
+                return zone not in self.venue.zones and zone != "venue"
             case QueueState(queue=queue):
                 return queue not in self.venue.queues
             case _:

@@ -102,6 +102,12 @@ class KeyedMailbox(Mailbox):
 class LogMailbox(Mailbox):
     """Events: the client is told every one. A client that resumes gets what it missed, then the open episodes."""
 
+    def __init__(self, hub: Hub, sub: Sub, *, foreign: bool, phase: float = 0.0) -> None:
+        super().__init__(hub, sub, foreign=foreign, phase=phase)
+        if self._since is None and sub.last > 0:
+            log = hub.logs[sub.ch]
+            self._since = log.seq - min(sub.last, len(log.events))
+
     def next_at(self) -> float:
         if self._head is not None or self._epoch != self.hub.epoch:
             return 0.0

@@ -30,7 +30,7 @@ TOO_SLOW = 4410
 TOO_OLD = 4426
 TOO_MANY = 4429
 
-KEYED_CHANNELS = ("zones", "queues", "sensors", "forecast", "kpi")
+KEYED_CHANNELS = ("zones", "queues", "sensors", "forecast", "kpi", "why")
 LOG_CHANNELS = ("alerts", "audit")
 
 Fields = dict[str, Any]
@@ -78,7 +78,10 @@ class Since(Struct, frozen=True):
 
 
 class Sub(Struct, frozen=True, tag_field="t", tag="sub"):
-    """Subscribe to a channel, or again with another `where` or after a gap. `max_hz` bounds state deltas."""
+    """Subscribe to a channel, or again with another `where` or after a gap. `max_hz` bounds state deltas.
+
+    last: of a log, tell so many of its latest events first, as far as they are still here.
+    """
 
     ch: str
     id: int = 0
@@ -86,6 +89,7 @@ class Sub(Struct, frozen=True, tag_field="t", tag="sub"):
     max_hz: float | None = None
     since: Since | None = None
     venue: str = ""
+    last: int = 0
 
 
 class Unsub(Struct, frozen=True, tag_field="t", tag="unsub"):

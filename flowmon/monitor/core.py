@@ -37,6 +37,7 @@ from flowmon.findings import Correction, Finding, Rejected
 from flowmon.monitor.alerts import Alerts, AlertsState, Measure
 from flowmon.monitor.conservation import Conservation, ConservationState
 from flowmon.monitor.flows import Flows, FlowsState
+from flowmon.monitor.forecasts import Forecasts, ForecastsState
 from flowmon.monitor.health import Health, HealthState
 from flowmon.monitor.intake import LEAP_S, TIME_MAX, Crossing, Intake, IntakeState, Refused
 from flowmon.monitor.occupancy import LOOK_EVERY_S, Occupancy, OccupancyState
@@ -45,7 +46,7 @@ from flowmon.monitor.states import REPEAT_S, States, StatesState
 from flowmon.monitor.visits import Visits, VisitsState
 from flowmon.venue.model import Venue, fingerprint
 
-VERSION = 3
+VERSION = 4
 STEP_MAX_S = 60.0  # ticks that are further apart were missed, not lived through
 REFUSALS_REPEAT_S = 60.0
 REFUSALS_MAX = 1_000
@@ -66,6 +67,7 @@ class MonitorState(Struct):
     health: HealthState
     alerts: AlertsState
     states: StatesState
+    forecasts: ForecastsState
     refusals: dict[str, float]
 
 
@@ -93,6 +95,7 @@ class Monitor:
             self._health,
             state.states if state else None,
         )
+        self._forecasts = Forecasts(venue, state.forecasts if state else None)
         self._refusals: dict[str, float] = state.refusals if state else {}
         for crossing in self._intake.state.pending:
             self._occupancy.wait(crossing)
@@ -109,7 +112,7 @@ class Monitor:
             Acknowledged: self._acknowledged,
             Shelved: self._shelved,
             RuleChanged: self._rule_changed,
-            Booked: self._kept,
+            Booked: self._booked,
             Interaction: self._kept,
             Sighting: self._sighting,
         }
@@ -137,8 +140,10 @@ class Monitor:
         if at == float("-inf"):
             return []
         findings: list[Finding] = self._states.current(at)
+        findings += [self._occupancy.explained(zone, at) for zone in self.venue.zones]
         findings += [self._health.device_state(device, at) for device in self._health.devices]
         findings += self._alerts.open_episodes(at)
+        findings += self._forecasts.current()
         return [self._marked(f) for f in findings] if self._simulated else findings
 
     def snapshot(self) -> bytes:
@@ -157,6 +162,7 @@ class Monitor:
                 health=self._health.state,
                 alerts=self._alerts.state,
                 states=self._states.save(),
+                forecasts=self._forecasts.save(),
                 refusals=self._refusals,
             )
         )
@@ -299,8 +305,13 @@ class Monitor:
             self._alerts.change_rule(fact)
         return ()
 
-    def _kept(self, fact: Booked | Interaction) -> Sequence[Finding]:
-        """Bookings and interactions are kept in the journal for the models that learn from them."""
+    def _booked(self, fact: Booked) -> Sequence[Finding]:
+        if self._intake.is_new(fact) and (wrong := self._forecasts.bookings.learn(fact, self._intake.state.now)):
+            raise Refused(wrong)
+        return ()
+
+    def _kept(self, fact: Interaction) -> Sequence[Finding]:
+        """Interactions are kept in the journal for the models that learn from them."""
         self._intake.is_new(fact)
         return ()
 
@@ -317,6 +328,7 @@ class Monitor:
         self._queues.forget()
         self._health.leap(now)
         self._alerts.leap()
+        self._forecasts.leap(now)
         self._states.move(set(self.venue.zones))
 
     def _close(self, ripe: list[Crossing], at: float, step: float) -> list[Finding]:
@@ -344,6 +356,7 @@ class Monitor:
         changed = set(self.venue.zones) if turned or emptied else self._occupancy.moved()
         self._states.move(changed | self._flows.touched(ripe))
         findings += self._states.close(at, repeat=repeat, served=served)
+        findings += self._forecasts.close(at, self._states.state)
         for watches, measures in self._states.measures():
             findings += self._alerts.close(watches, measures, at)
         silences = [self._silence(device, now) for device in self._health.devices]

@@ -59,6 +59,7 @@ class OccupancyState(Struct):
     periods: counter -> seconds its last report was about. untold: kind of evidence -> people per place not told yet.
     blind_since: counters that do not see, and since when. negative_since: zones below nobody, and since when.
     lent: people shown in each zone beyond the filter's number. asked: closed numbers when `moved` last told of some.
+    counted: people each direction has counted, (D,); counted_then: zone -> the same at its last truth.
     """
 
     crowd: CrowdState | None = None
@@ -71,6 +72,8 @@ class OccupancyState(Struct):
     negative_since: dict[str, float] = field(default_factory=dict)
     lent: list[float] = field(default_factory=list)
     asked: list[float] = field(default_factory=list)
+    counted: list[int] = field(default_factory=list)
+    counted_then: dict[str, list[int]] = field(default_factory=dict)
     heard_at: float | None = None
     empty_at: float | None = None
 
@@ -100,6 +103,7 @@ class Occupancy:
         self.state.lent = self.state.lent or [0.0] * len(self.zones)
         self._baseline = Baseline(doors, np.append(spread, 0.1 * self._capacity), self.state.baseline)
         self._waiting = np.zeros(doors.moves.shape[1], dtype=np.int64)
+        self._counted = np.zeros_like(self._waiting) + np.array(self.state.counted or 0, dtype=np.int64)
         self._at_places: tuple[list[int], list[int]] | None = None
         self._patient: dict[str, float] | None = None
         self._refresh()
@@ -143,6 +147,7 @@ class Occupancy:
         Returns what was corrected.
         """
         counts = self._doors.counts(ripe)
+        self._counted += counts.astype(np.int64)
         reported, covered = self._reported(ripe)
         if blind or self.state.blind_since or lying:
             self._crowd.doubt(self._doors.directions(blind), self._doors.directions(lying - blind))
@@ -269,6 +274,7 @@ class Occupancy:
             return []
         self.state.empty_at = next_empty(self._venue, at)
         self.state.truth = dict.fromkeys(self.zones, (at, "closing"))
+        self.state.counted_then = dict.fromkeys(self.zones, self._counted.tolist())
         residual = list(self._value)
         self._baseline.empty(self._crowd.estimate()[0])
         self._crowd.empty()
@@ -293,6 +299,7 @@ class Occupancy:
         place = self._doors.index[zone]
         before = self._shown(place)
         self.state.lent[place] = 0.0
+        self.state.counted_then[zone] = self._counted.tolist()
         self._crowd.anchor([place], people, sd)
         self._baseline.anchor(place, people, sd)
         for told, moves in self._crowd.told().items():
@@ -368,12 +375,13 @@ class Occupancy:
         """Why the closed number of a zone is what it is; its parts add up to `value`."""
         place = self._doors.index[zone]
         account, gains = self._crowd.account(place), self._crowd.gains()[0]
+        counted = self._counted - np.array(self.state.counted_then.get(zone, 0), dtype=np.int64)
         doors = []
         for name in self._counters_of[zone]:
             column = self._doors.column[name]
             moved = [account.moved.get(column, 0.0), account.moved.get(column + 1, 0.0)]
             into = 0 if self._venue.counters[name].towards == zone else 1
-            if any(moved):
+            if any(moved) or counted[column : column + 2].any():
                 doors.append(
                     DoorAccount(
                         counter=name,
@@ -381,19 +389,26 @@ class Occupancy:
                         left=round(-moved[1 - into], 3),
                         gain_in=round(float(gains[column + into]), 4),
                         gain_out=round(float(gains[column + 1 - into]), 4),
+                        counted_in=int(counted[column + into]),
+                        counted_out=int(counted[column + 1 - into]),
                     )
                 )
+        evidence: dict[str, float] = dict(account.evidence)
+        if self._baseline.takes_over:
+            evidence["balance"] = self._value[place] - account.value
+        if self.state.lent[place]:
+            evidence["lent"] = self.state.lent[place]
         truth = self.state.truth.get(zone)
         return Explained(
             at=at,
             zone=zone,
-            value=round(account.value, 3),
+            value=round(account.value + sum(evidence.values()) - sum(account.evidence.values()), 3),
             sd=round(self._sd[place], 3),
             base=round(account.base, 3),
             base_at=truth[0] if truth else None,
             base_by=truth[1] if truth else "start",
             doors=doors,
-            evidence={kind: round(people, 3) for kind, people in account.evidence.items()},
+            evidence={kind: round(people, 3) for kind, people in evidence.items()},
             beacon_share=round(self._crowd.share, 4) if self.state.heard_at is not None else None,
             method=self.method,
         )
@@ -453,6 +468,7 @@ class Occupancy:
         """The state to keep; what is waiting is made again from intake's pending crossings."""
         self.state.crowd, self.state.baseline = self._crowd.state, self._baseline.save()
         self.state.asked = self._asked
+        self.state.counted = self._counted.tolist()
         return self.state
 
     def _inputs(self, zone: str, at: float) -> list[str]:

@@ -34,6 +34,7 @@ class ZoneShown(ShownBase, frozen=True, kw_only=True):
     q: Quality
     age: float | None
     m: str
+    inp: list[str]
     raw: int
     bcn: int
     prov: bool
@@ -52,7 +53,40 @@ class VenueShown(ShownBase, frozen=True, kw_only=True):
     lvl: Level
     q: Quality
     age: float | None
+    next: str
     prov: bool
+
+
+class DoorShown(Struct, frozen=True, kw_only=True):
+    """What a counter (`c`) brought into a room and out of it since its base. See DoorAccount.
+
+    gi, go: gains; ni, no: what it counted itself.
+    """
+
+    c: str
+    in_: float = field(name="in")
+    out: float
+    gi: float
+    go: float
+    ni: int
+    no: int
+
+
+class WhyShown(ShownBase, frozen=True, kw_only=True):
+    """Channel `why`, key: the zone. Told once a minute. See Explained: v = base + doors + all of ev.
+
+    v: the closed number, which is shown as zero when below; t: when the base was known, by: what told it.
+    """
+
+    v: float
+    sd: float
+    base: float
+    by: str
+    t: int | None
+    doors: list[DoorShown]
+    ev: dict[str, float]
+    share: float | None
+    m: str
 
 
 class QueueShown(ShownBase, frozen=True, kw_only=True):
@@ -68,6 +102,7 @@ class QueueShown(ShownBase, frozen=True, kw_only=True):
     desks: int | None
     q: Quality
     m: str
+    sign: float | None
 
 
 class DeviceShown(ShownBase, frozen=True, kw_only=True):
@@ -80,6 +115,7 @@ class DeviceShown(ShownBase, frozen=True, kw_only=True):
     last: int | None
     zones: list[str]
     skew: float | None
+    time: Literal["device", "shifted", "gateway"]
 
 
 class ForecastShown(ShownBase, frozen=True, kw_only=True):
@@ -91,6 +127,7 @@ class ForecastShown(ShownBase, frozen=True, kw_only=True):
     lo: float
     hi: float
     m: str
+    over: float | None
 
 
 class AlertShown(ShownBase, frozen=True, kw_only=True):
@@ -121,6 +158,7 @@ CHANNELS: dict[str, type[ShownBase]] = {
     "sensors": DeviceShown,
     "forecast": ForecastShown,
     "kpi": VenueShown,
+    "why": WhyShown,
     "alerts": AlertShown,
 }
 

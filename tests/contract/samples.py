@@ -261,6 +261,7 @@ FINDINGS: list[Finding] = [
         desks=4,
         quality="bad",
         method="fluid",
+        sign_s=600.0,
     ),
     Forecast(at=AT, zone="star-room", horizon_s=1800.0, occupancy=48.5, lo=40.0, hi=57.0, method="climatology"),
     Forecast(at=AT, simulated=True, zone="star-room", horizon_s=900.0, occupancy=48.5, lo=40.0, hi=57.0, method="rls"),
@@ -345,7 +346,11 @@ FINDINGS: list[Finding] = [
         base=40.0,
         base_at=AT - 840.5,
         base_by="recount",
-        doors=[DoorAccount(counter="ctr-01", entered=31.5, left=12.0, gain_in=1.05, gain_out=1.0)],
+        doors=[
+            DoorAccount(
+                counter="ctr-01", entered=31.5, left=12.0, gain_in=1.05, gain_out=1.0, counted_in=30, counted_out=12
+            )
+        ],
         evidence={"beacons": -2.5, "truth": 0.5},
         beacon_share=0.14,
         method="balance",

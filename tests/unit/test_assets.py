@@ -124,6 +124,7 @@ def test_the_state_document_has_the_feeds_own_keys(site: Site) -> None:
         "sensors": 0,
         "forecast": 0,
         "kpi": 0,
+        "why": 0,
         "alerts": 3,
         "audit": 0,
     }

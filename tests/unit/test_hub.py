@@ -8,7 +8,18 @@ from flowmon.feed.hub import SUBJECTS_MAX, Hub
 from flowmon.feed.mailbox import KeyedMailbox, LogMailbox, mailbox
 from flowmon.feed.messages import KEYED_CHANNELS, LOG_CHANNELS, Since, Sub, Where
 from flowmon.feed.state import EVENTS_MAX, TOMBSTONE_MS
-from flowmon.findings import Correction, DeviceState, Dwell, Finding, Forecast, QueueState, Rejected, VenueState
+from flowmon.findings import (
+    Correction,
+    DeviceState,
+    DoorAccount,
+    Dwell,
+    Explained,
+    Finding,
+    Forecast,
+    QueueState,
+    Rejected,
+    VenueState,
+)
 from tests.unit.feed_samples import T0, T0_MS, Names, episode, known, queue, venue, zone
 
 
@@ -25,13 +36,14 @@ def names() -> Names:
 def test_every_finding_has_the_fields_of_the_protocol() -> None:
     floors = Floors(venue())
     cases: dict[str, Finding] = {
-        "occ lo hi cap dens in out lvl q at age m raw bcn prov": zone(),
-        "occ lo hi cap in out entered lvl q at age prov": VenueState(at=T0, occupancy=1, lo=0, hi=2, capacity=5),
-        "len lo hi leaving p50 p90 thr desks q at m": queue(),
-        "kind health since reason last zones skew at": DeviceState(
+        "occ lo hi cap dens in out lvl q at age m inp raw bcn prov": zone(),
+        "occ lo hi cap in out entered lvl q at age next prov": VenueState(at=T0, occupancy=1, lo=0, hi=2, capacity=5),
+        "len lo hi leaving p50 p90 thr desks q at m sign": queue(),
+        "kind health since reason last zones skew time at": DeviceState(
             at=T0, device="ctr-1", kind="counter", health="silent", since=T0
         ),
-        "zone horizon occ lo hi at m": Forecast(
+        "v sd base by t doors ev share m at": Explained(at=T0, zone="foyer", value=3, sd=1, base=3, base_by="start"),
+        "zone horizon occ lo hi at m over": Forecast(
             at=T0, zone="foyer", horizon_s=900.0, occupancy=5, lo=4, hi=6, method="rls"
         ),
         "id key rule subject state pri rev raised at text value limit unit q by note until": episode(),
@@ -270,6 +282,35 @@ def test_events_missed_are_told_in_order_then_what_is_open(hub: Hub, names: Name
         heard += take(box)
     assert [m["seq"] for m in heard[:-1]] == list(range(4, 121))
     assert (heard[-1]["t"], heard[-1]["id"], len(heard[-1]["z"])) == ("snap", 4, 120)  # type: ignore[arg-type]
+
+
+def test_the_latest_events_of_a_log_may_be_asked_for(hub: Hub, names: Names) -> None:
+    for number in range(8):
+        hub.publish(names(Correction(at=T0, zone="foyer", before=number, after=0, reason="negative", by="filter")), 0)
+    (*events, snap) = take(LogMailbox(hub, Sub(ch="audit", id=4, last=3), foreign=False))
+    assert [event["audit"]["before"] for event in events] == [5, 6, 7]  # type: ignore[index]
+    assert (snap["t"], snap["id"], snap["z"], "gap" in snap) == ("snap", 4, {}, False)
+    for last, told in ((0, 0), (-5, 0), (10**9, 8)):
+        heard = take(LogMailbox(hub, Sub(ch="audit", last=last), foreign=False))
+        assert len(heard) == told + 1
+
+
+def test_why_a_number_is_what_it_is_adds_up(hub: Hub, names: Names) -> None:
+    door = DoorAccount(
+        counter="ctr-1", entered=12.3, left=4.1, gain_in=1.02, gain_out=1.0, counted_in=12, counted_out=4
+    )
+    told = Explained(
+        at=T0, zone="attic", value=9.7, sd=1.0, base=2.0, base_by="recount", base_at=T0 - 60, doors=[door],
+        evidence={"beacons": -0.5},
+    )  # fmt: skip
+    hub.publish(names(told), 0)
+    why = hub.snapshot("why")["attic"]
+    assert why["v"] == pytest.approx(
+        why["base"] + sum(d["in"] - d["out"] for d in why["doors"]) + sum(why["ev"].values())
+    )
+    assert (why["by"], why["t"], why["doors"][0]["ni"]) == ("recount", T0_MS - 60_000, 12)
+    hub.publish(names(msgspec.structs.replace(told, zone="cellar")), 0)
+    assert list(hub.snapshot("why")) == ["attic"]
 
 
 def test_whoever_is_too_far_behind_is_told_so_and_gets_the_open_episodes(hub: Hub, names: Names) -> None:

@@ -5,9 +5,11 @@ import pytest
 from flowmon.commands import Acknowledge
 from flowmon.facts import Acknowledged, Recounted, Shelved
 from flowmon.feed.hub import Hub
-from flowmon.feed.messages import HELLO_S, MESSAGES_PER_S, SUBSCRIPTIONS_MAX
+from flowmon.feed.messages import HELLO_S, KEYED_CHANNELS, LOG_CHANNELS, MESSAGES_PER_S, SUBSCRIPTIONS_MAX
 from flowmon.findings import Correction, Rejected
 from tests.unit.feed_samples import T0, T0_MS, Line, Names, episode, venue, zone
+
+CHANNELS = (*KEYED_CHANNELS, *LOG_CHANNELS)
 
 
 @pytest.fixture
@@ -169,11 +171,11 @@ def test_subscriptions_are_bounded() -> None:
     line = Line(*hubs)
     answers: list[dict[str, Any]] = []
     for hub in hubs:
-        for channel in (*hub.keyed, *hub.logs):
+        for channel in CHANNELS:
             line.now += 0.06
             answers += line.say(t="sub", ch=channel, venue=hub.venue.id)
     refusals = [answer for answer in answers if answer["t"] == "res"]
-    assert len(refusals) == 6 * 7 - SUBSCRIPTIONS_MAX
+    assert len(refusals) == 6 * len(CHANNELS) - SUBSCRIPTIONS_MAX
     assert {answer["code"] for answer in refusals} == {"too_many"}
 
 

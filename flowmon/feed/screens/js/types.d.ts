@@ -428,20 +428,29 @@ export interface Correction {
   cause?: string;
 }
 
-/** People a counter brought into a zone and out of it, gains applied. gain: people per counted person. */
+/**
+ * People a counter brought into a zone and out of it, gains applied. gain: people per counted person.
+ *
+ * counted_in, counted_out: what the counter itself said since the base. Several counters of one portal share its
+ * people; a silent one is taken at its usual rate.
+ */
 export interface DoorAccount {
   counter: string;
   entered: number;
   left: number;
   gain_in: number;
   gain_out: number;
+  counted_in?: number;
+  counted_out?: number;
 }
 
 /**
  * Why a zone's closed number is what it is: value = base + entered - left over `doors` + all of `evidence`.
  *
- * base: the number after the last truth of this zone, at `base_at`, told by `base_by` (`start` when never).
- * evidence: people that beacons, an impossible number (`negative`) or a truth next door (`truth`) brought since.
+ * The number shown is `value`, cut at zero. base: the number after the last truth of this zone, at `base_at`, told by
+ * `base_by` (`start` when never). evidence: people that beacons, an impossible number (`negative`) or a truth next
+ * door (`truth`) brought since; `lent`: lent by neighbours to an impossible number; `balance`: what the plain balance
+ * says otherwise while it is shown instead of the filter.
  * beacon_share: people per person who carry a beacon, where beacons are used.
  */
 export interface Explained {
@@ -556,7 +565,11 @@ export interface Since {
   seq: number;
 }
 
-/** Subscribe to a channel, or again with another `where` or after a gap. `max_hz` bounds state deltas. */
+/**
+ * Subscribe to a channel, or again with another `where` or after a gap. `max_hz` bounds state deltas.
+ *
+ * last: of a log, tell so many of its latest events first, as far as they are still here.
+ */
 export interface Sub {
   t: "sub";
   ch: string;
@@ -565,6 +578,7 @@ export interface Sub {
   max_hz?: number | null;
   since?: Since | null;
   venue?: string;
+  last?: number;
 }
 
 /** No more of a channel. */
@@ -718,6 +732,7 @@ export interface ZoneShown {
   q: "bad" | "estimated" | "good" | "stale";
   age: number | null;
   m: string;
+  inp: string[];
   raw: number;
   bcn: number;
   prov: boolean;
@@ -737,6 +752,7 @@ export interface QueueShown {
   desks: number | null;
   q: "bad" | "estimated" | "good" | "stale";
   m: string;
+  sign: number | null;
 }
 
 /** Channel `sensors`, key: the counter, receiver or gateway. See DeviceState. */
@@ -750,6 +766,7 @@ export interface DeviceShown {
   last: number | null;
   zones: string[];
   skew: number | null;
+  time: "device" | "gateway" | "shifted";
 }
 
 /** Channel `forecast`, key `zone/horizon`. See Forecast. */
@@ -778,7 +795,42 @@ export interface VenueShown {
   lvl: "high" | "normal" | "over" | "unknown";
   q: "bad" | "estimated" | "good" | "stale";
   age: number | null;
+  next: string;
   prov: boolean;
+}
+
+/**
+ * What a counter (`c`) brought into a room and out of it since its base. See DoorAccount.
+ *
+ * gi, go: gains; ni, no: what it counted itself.
+ */
+export interface DoorShown {
+  c: string;
+  in: number;
+  out: number;
+  gi: number;
+  go: number;
+  ni: number;
+  no: number;
+}
+
+/**
+ * Channel `why`, key: the zone. Told once a minute. See Explained: v = base + doors + all of ev.
+ *
+ * v: the closed number, which is shown as zero when below; t: when the base was known, by: what told it.
+ */
+export interface WhyShown {
+  at: number;
+  sim?: boolean;
+  v: number;
+  sd: number;
+  base: number;
+  by: string;
+  t: number | null;
+  doors: DoorShown[];
+  ev: Record<string, number>;
+  share: number | null;
+  m: string;
 }
 
 /** What each channel of the feed shows. */
@@ -788,5 +840,6 @@ export interface Channels {
   sensors: DeviceShown;
   forecast: ForecastShown;
   kpi: VenueShown;
+  why: WhyShown;
   alerts: AlertShown;
 }
