@@ -37,6 +37,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     app: str = "flowmon"
     data: Path = Path("data")
     simulated: bool = False
+    keep_sightings: bool = False  # raw sightings beside the journal of one process, for `flowmon calibrate`
     feed_host: str = "127.0.0.1"
     feed_port: int = 8080
     feed_token: str = ""  # makes whoever has it a manager; empty: only people at the machine itself

@@ -45,6 +45,7 @@ from streams.backlog import Backlog
 from streams.snapshots import Checkpoint
 
 CHECKPOINT_S = 5.0
+SIGHTINGS_BYTES = 128 << 20  # twice that on the disk, some hours of a full museum
 
 _log = logging.getLogger(__name__)
 
@@ -177,10 +178,19 @@ class LocalEngine:
 
     async def _hear(self, venue: str, sightings: list[Sighting]) -> None:
         """Sightings become presences, which are facts of the venue."""
+        if self._settings.keep_sightings:
+            await asyncio.to_thread(self._keep_sightings, venue, sightings)
         presences = self._presences[venue]
         record: Record = [presence for sighting in sightings for presence in presences.apply(sighting)]
         if record:
             await self.journal.append(venue, record)
+
+    def _keep_sightings(self, venue: str, sightings: list[Sighting]) -> None:
+        path = self.folder / "sightings" / f"{venue}.jsonl"
+        try:
+            rejectfile.append(path, sightings, most=SIGHTINGS_BYTES)
+        except JournalError as error:  # they are kept for a calibration only; beacons are placed all the same
+            _log.error("sightings are not kept: %s", error)
 
     async def _keep_rejects(self, venue: str, rejects: list[Rejected]) -> None:
         await asyncio.to_thread(rejectfile.append, self.folder / "rejects" / f"{venue}.jsonl", rejects)
@@ -237,6 +247,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", help="address of the screens (FLOWMON_FEED_HOST)")
     parser.add_argument("--port", type=int, help="port of the screens, 0 for a free one (FLOWMON_FEED_PORT)")
     parser.add_argument("--simulated", action="store_true", help="mark everything as simulated")
+    parser.add_argument(
+        "--keep-sightings", action="store_true", help="write raw sightings beside the journal, for flowmon calibrate"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -251,6 +264,7 @@ def run(args: argparse.Namespace) -> int:
         "feed_host": args.host or found.feed_host,
         "feed_port": found.feed_port if args.port is None else args.port,
         "simulated": args.simulated or found.simulated,
+        "keep_sightings": args.keep_sightings or found.keep_sightings,
     }
     found = msgspec.structs.replace(found, **given)
     asyncio.run(serve(load_all(found.venues), found, Clock()))

@@ -8,6 +8,7 @@ import msgspec
 
 from flowmon import wire
 from flowmon.errors import JournalError, Undecodable
+from flowmon.facts import Sighting
 from flowmon.findings import Rejected
 
 MOST_BYTES = 16 << 20
@@ -15,8 +16,10 @@ MOST_BYTES = 16 << 20
 LINE_MAX = 64 << 10
 
 
-def append(path: Path, rejects: Sequence[Rejected], *, most: int = MOST_BYTES) -> None:
+def append(path: Path, rejects: Sequence[Rejected | Sighting], *, most: int = MOST_BYTES) -> None:
     """Add lines to a file. Past `most` bytes it becomes `NAME.old.jsonl`, in place of the one before.
+
+    Sightings go the same way, where they are kept for `flowmon calibrate`.
 
     Raises JournalError when the disk refuses; the file then stands as before.
     """

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from flowmon.calibration.heard import read
 from flowmon.clock import Clock
 from flowmon.errors import FlowmonError, JournalError
 from flowmon.facts import Count, Presence, Sighting, Tick
@@ -252,6 +253,23 @@ async def test_where_a_beacon_is_survives_a_restart(tmp_path: Path) -> None:
     async with engine.running():
         await engine._hear("small", [sighting(10.0 + second) for second in range(5)])
         assert await presences(engine) == before, "it is known already where it is"
+
+
+async def test_raw_sightings_are_kept_when_asked_for_and_read_by_calibrate(tmp_path: Path) -> None:
+    heard = [
+        Sighting(at=T0 + n, seen=T0 + n, source="ble-hall", receiver="ble-hall", beacon="b1", rssi_dbm=-50.0)
+        for n in range(3)
+    ]
+    engine = LocalEngine([SMALL], Settings(keep_sightings=True), Clock(), tmp_path)
+    async with engine.running():
+        await engine._hear("small", heard)
+        await engine._hear("small", heard[:1])
+    kept, _ = read(tmp_path / "sightings" / "small.jsonl")
+    assert kept == [heard[0], *heard]
+    engine = engine_in(tmp_path / "other")
+    async with engine.running():
+        await engine._hear("small", heard)
+    assert not (tmp_path / "other" / "sightings").exists()
 
 
 # -- rejects

@@ -6,6 +6,8 @@ from itertools import pairwise
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec import structs
 
 from flowmon.facts import Presence, Sighting
@@ -16,6 +18,7 @@ from flowmon.venue.model import Heard, Radio, Receiver, Venue
 from tests import tiny_museum
 
 T0 = 1_790_000_000.0
+VENUE = tiny_museum.venue()
 
 
 def venue(**more: object) -> Venue:
@@ -113,6 +116,32 @@ def test_late_sightings_join_the_step_under_way_and_older_ones_do_not() -> None:
     assert presences.snapshot() == before
     presences.apply(sighting("b", "r-east", T0 + 7.0))
     assert presences.snapshot() != before
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["a", "b", "c"]),
+            st.sampled_from(["r-east", "r-west", "stranger"]),
+            st.floats(allow_nan=True, allow_infinity=True),
+            st.one_of(st.floats(0.0, 400.0), st.floats(allow_nan=True, allow_infinity=True)),
+        ),
+        max_size=60,
+    ),
+    st.integers(0, 60),
+)
+def test_any_sightings_in_any_order_are_survived_and_a_restart_changes_nothing(
+    sightings: list[tuple[str, str, float, float]], cut: int
+) -> None:
+    said = [
+        Sighting(at=T0 + at, source=receiver, beacon=beacon, receiver=receiver, rssi_dbm=rssi)
+        for beacon, receiver, rssi, at in sightings
+    ]
+    whole = heard(Presences(VENUE), said)
+    first = Presences(VENUE)
+    told = heard(first, said[:cut])
+    assert told + heard(Presences.restore(VENUE, first.snapshot()), said[cut:]) == whole
+    assert all(p.zone in VENUE.zones and 0.0 <= p.probability <= 1.0 and math.isfinite(p.expires) for p in whole)
 
 
 def test_a_beacon_at_the_charging_rack_is_in_no_zone() -> None:
