@@ -80,6 +80,7 @@ class Line:
         self._model = WaitModel()
         self._waiting = 0
         self._expecting = 0
+        self._asked: tuple[tuple[Evidence, int], Wait] | None = None
         if desks is not None:
             self._servers.open(desks)
 
@@ -180,7 +181,7 @@ class Line:
 
     def service_gap_s(self, at: float) -> float | None:
         """Mean seconds between people served while somebody waits; None until enough were seen."""
-        gap = self._servers.gap_s(at, self._now.busy_since)
+        gap = self._gap(at)
         return None if gap is None else gap / max(self._now.batch, 0.1)
 
     def length(self, other: float | None = None, other_sd: float = 0.0) -> tuple[float, float]:
@@ -198,8 +199,8 @@ class Line:
     ) -> Evidence | None:
         """What is known for someone who joins at `at` behind `length` people (the ledger's when None)."""
         state = self._now
-        gap = self._servers.gap_s(at, state.busy_since)
-        if gap is None or gap <= 0.0:
+        gap = self._gap(at)
+        if gap is None:
             return None
         people = float(self._waiting) if length is None else max(0.0, length)
         queue = people / max(state.batch, 0.1) - self._in_service(people, gap)
@@ -231,11 +232,23 @@ class Line:
         known = self.evidence(at, length, length_sd, kind)
         if known is None:
             return None
+        known = _rounded(known)
         if known.queue <= 0.0 and self._in_service(people, known.gap) > 0.0 and self._idle(people) and not queued:
             return Wait(
                 0.0, 0.0, 0.0, known.gap, "empty", 0.0, known.gap
             )  # everybody there is being served, and a desk is free
-        return self._model.tell(self._model.expect(known))
+        asked = (known, self._model.labels)
+        if self._asked is None or self._asked[0] != asked:  # most ticks bring nothing new
+            self._asked = asked, self._model.tell(self._model.expect(known))
+        return self._asked[1]
+
+    def _gap(self, at: float) -> float | None:
+        """Seconds between services of a busy line; where nobody ever waited, from how long services lasted."""
+        state = self._now
+        gap = self._servers.gap_s(at, state.busy_since)
+        if gap is None and self.desks and state.lags >= 5 and state.lag >= LAG_MIN_S:
+            gap = state.lag / self.desks
+        return gap if gap is not None and gap > 0.0 else None
 
     def _idle(self, people: float) -> bool:
         return self.desks is not None and people / max(self._now.batch, 0.1) < self.desks - 0.5
@@ -323,6 +336,27 @@ class Line:
             state.learned = None
         self._waiting = sum(waiter[1] for waiter in state.waiters)
         self._expecting = sum(waiter[3] is not None for waiter in state.waiters)
+
+
+def _rounded(known: Evidence) -> Evidence:
+    """To what a reader could tell apart, so that an answer holds for some ticks: three digits, 5 s of standing."""
+    return Evidence(
+        queue=round(known.queue, 1),
+        queue_sd=round(known.queue_sd, 1),
+        gap=_digits(known.gap),
+        cv2=round(known.cv2, 2),
+        ql=_digits(known.ql),
+        fluid=_digits(known.fluid),
+        hol=5.0 * round(known.hol / 5.0),
+        les=known.les,
+        roll15=None if known.roll15 is None else _digits(known.roll15),
+        kind=known.kind,
+    )
+
+
+def _digits(value: float) -> float:
+    """Three significant digits."""
+    return float(f"{value:.3g}")
 
 
 def quantile(values: Sequence[float], share: float) -> float:

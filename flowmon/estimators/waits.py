@@ -230,8 +230,10 @@ class WaitModel:
         count = min(self._place, KEPT)
         rows = self._alike[:count]
         off = rows[:, :4] - self._likeness(known).astype(np.float32)
-        nearest = np.argpartition(np.einsum("ij,ij->i", off, off), min(ALIKE, count // 4))[: min(ALIKE, count // 4)]
-        ratio = float(np.median(rows[nearest, 4]))
+        distance = np.einsum("ij,ij->i", off, off)
+        wanted = min(ALIKE, count // 4) - 1
+        near = np.sort(rows[distance <= np.partition(distance, wanted)[wanted], 4])
+        ratio = 0.5 * (float(near[(len(near) - 1) // 2]) + float(near[len(near) // 2]))
         return math.exp(ratio) * (known.fluid + 1.0) - 1.0
 
     def _judge(self, expected: Expected, wait_s: float, at: float) -> None:

@@ -48,10 +48,9 @@ class Desk(Struct, frozen=True):
     rush: float = 0.0
     credit_s: float = 0.0
     noise: float = 0.1
-    hidden: float = 0.0
 
 
-def day(rng: np.random.Generator, desk: Desk, start: float) -> list[Party]:
+def day(rng: np.random.Generator, desk: Desk, start: float) -> list[Party]:  # noqa: C901 -- four kinds of events
     """The parties of a day that begins (midnight) at `start`, in order of arrival."""
     parties = _arrivals(rng, desk, start)
     spread = math.sqrt(math.log(1.0 + desk.cv2))
@@ -121,7 +120,7 @@ def ticket_desk(load: float, service_s: float = 50.0) -> Desk:
 
 
 def call_centre(load: float = 1.0) -> Desk:
-    """A day of a small call centre: six to nine agents, long heavy services, callers who give up, some with a credit."""
+    """A small call centre: four to eight agents, long heavy services, callers who give up, some with a credit."""
     return Desk(
         service_s=200.0,
         cv2=1.4,
@@ -140,3 +139,35 @@ def days(seed: int, desk: Desk, count: int, start: float = 1_772_409_600.0) -> l
     """`count` days in a row; `start` is a midnight (UTC)."""
     rng = np.random.default_rng(seed)
     return [party for number in range(count) for party in day(rng, desk, start + number * DAY_S)]
+
+
+class Ride(Struct):
+    """One row of a theme park's file, minutes: the sign, or what somebody had waited."""
+
+    at: float
+    posted: float | None = None
+    actual: float | None = None
+
+
+def ride(seed: int, count: int, start: float = 1_772_409_600.0) -> list[Ride]:
+    """`count` days of a ride: a sign every 5-12 min that overstates and lags, some dozen actual waits a day."""
+    rng = np.random.default_rng(seed)
+    out: list[Ride] = []
+    for number in range(count):
+        midnight = start + number * DAY_S
+        level = float(np.exp(rng.normal(0.0, 0.3)))
+        shape = peaked(22.0, (11.5, 2.0, 22.0), (16.0, 3.0, 15.0))
+        drift, waits = 0.0, []
+        for minute in range(9 * 60, 21 * 60):
+            drift += -drift / 90.0 + rng.normal(0.0, 0.045)
+            waits.append(max(0.0, level * shape(minute / 60.0) * math.exp(drift)))
+        over = float(rng.normal(1.4, 0.1))
+        minute = 0
+        while minute < len(waits):
+            seen = waits[max(0, minute - 20)] * over + float(rng.normal(4.0, 3.0))
+            out.append(Ride(midnight + 60.0 * (540 + minute), posted=5.0 * max(1, round(seen / 5.0))))
+            minute += int(rng.integers(5, 13))
+        for place in np.sort(rng.integers(0, len(waits) - 1, size=rng.poisson(14))).tolist():
+            actual = waits[place] * float(np.exp(rng.normal(0.0, 0.2)))
+            out.append(Ride(midnight + 60.0 * (540 + place) + 7.0, actual=float(round(actual))))
+    return sorted(out, key=lambda row: row.at)
