@@ -33,6 +33,7 @@ from sensors.receipts import Receipt, Receipts
 from sensors.rejects import Rejects
 from sensors.routes import Origin, Routes
 from sensors.thinning import Thinning
+from sensors.tokens import mode
 
 PAYLOAD_MAX = 1_000_000
 
@@ -121,7 +122,7 @@ class Gateway:
         self._drain_s = drain_s
         self._marking = Marking(venues, keys or Keys(), simulated=simulated)
         self._thinning = Thinning()
-        self._rejects = Rejects(venues.values())
+        self._rejects = Rejects(venues.values(), self._dialects)
         self.counts.rejects = self._rejects.by_reason
         self._receipts = Receipts()
         self._room = asyncio.Event()
@@ -188,8 +189,12 @@ class Gateway:
     def _keep(self, facts: list[Fact], venue: Venue, receipt: Receipt, group: asyncio.TaskGroup) -> None:
         record: Record = []
         sightings: list[Sighting] = []
-        thinned = 0
+        thinned = unkept = 0
+        self._marking.forget(receipt.message.seen)
         for fact in facts:
+            if not self._marking.keeps(fact, venue):
+                unkept += 1
+                continue
             kept = self._marking.mark(fact, venue, receipt.message)
             if not isinstance(kept, Sighting):
                 record.append(kept)
@@ -201,8 +206,8 @@ class Gateway:
         if record:
             self.counts.facts += len(record)
             self._facts.put(group, venue.id, record, receipt)
-        if sightings and venue.privacy.mode == "count-only":
-            raise Unwanted("sighting in a venue whose privacy mode is count-only")
+        if unkept and not (record or sightings or thinned):
+            raise Unwanted(f"beacon that the venue's privacy mode does not keep ({mode(venue)})")
         if sightings or thinned:
             self.counts.sightings += len(sightings)
             self._sightings.put(group, venue.id, sightings, receipt)

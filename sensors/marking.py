@@ -1,4 +1,8 @@
-"""What only the gateway knows of a fact: simulated or old, a beacon's token, a queue's id. Pure but for its keys."""
+"""What only the gateway knows of a fact: simulated or old, a beacon's token, a queue's id. Pure but for its keys.
+
+A simulated visitor's token stays what it is. One that comes as real is hashed like any beacon: whoever made it may use
+it for years, and here no name outlives its key.
+"""
 
 from collections.abc import Mapping
 
@@ -8,7 +12,7 @@ from flowmon.facts import Fact, Presence, QueueReading, Sighting
 from flowmon.venue.model import Venue
 from sensors.dialects.port import Message
 from sensors.keys import Keys
-from sensors.tokens import token
+from sensors.tokens import is_token, keeps, token
 
 
 class Marking:
@@ -26,6 +30,22 @@ class Marking:
         """Whether everything from this venue is simulated."""
         return venue in self._simulated
 
+    def keeps(self, fact: Fact, venue: Venue) -> bool:
+        """Whether anything of a fact is kept: the venue's privacy mode says so of what tells of a beacon."""
+        if not isinstance(fact, Sighting | Presence):
+            return True
+        if self._carried(fact, venue) and venue.privacy.mode != "count-only":
+            return True
+        return keeps(venue, fact.beacon)
+
+    def forget(self, now: float) -> None:
+        """Drop keys whose time is over."""
+        self._keys.forget(now)
+
+    def _carried(self, fact: Sighting | Presence, venue: Venue) -> bool:
+        """Whether a beacon is a simulated visitor's, who consents to everything."""
+        return is_token(fact.beacon) and (fact.simulated or venue.id in self._simulated)
+
     def mark(self, fact: Fact, venue: Venue, message: Message) -> Fact:
         """The fact as it goes into the journal."""
         changes: dict[str, object] = {}
@@ -35,7 +55,7 @@ class Marking:
             # the broker's stored copy: it was true once, nobody knows how long ago
             changes["historical"] = True
         match fact:
-            case Sighting() | Presence():
+            case Sighting() | Presence() if not self._carried(fact, venue):
                 changes["beacon"] = token(self._keys.at(venue, message.seen), fact.beacon)
             case QueueReading() if fact.queue not in venue.queues:
                 # a sensor that measures one queue knows its own name, not the queue's

@@ -4,12 +4,13 @@ Of a burst only `PER_SECOND` a second and venue are kept: a flood of rubbish mus
 Reasons are counted by their fixed words (before the first `:`), of which there are few. Pure.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from flowmon.findings import Rejected
 from flowmon.venue.model import Venue
 from sensors import scrub
-from sensors.dialects.port import Message
+from sensors.dialects import DIALECTS
+from sensors.dialects.port import Dialect, Message
 from sensors.routes import Origin
 
 PER_SECOND = 20
@@ -25,9 +26,12 @@ class Rejects:
 
     venues: the devices of their files keep their names in rejects, even where those are
     hardware addresses: they are the museum's own, and without them a reject could not be read again.
+    dialects: those that tell sightings are scrubbed as what tells of people, and so is what no route knows and that
+    speaks of radio.
     """
 
-    def __init__(self, venues: Iterable[Venue] = ()) -> None:
+    def __init__(self, venues: Iterable[Venue] = (), dialects: Mapping[str, Dialect] = DIALECTS) -> None:
+        self._hearing = frozenset(name for name, known in dialects.items() if "sighting" in known.FAMILY.kinds)
         self._devices = frozenset(
             scrub.bare(device.device or name)
             for venue in venues
@@ -56,17 +60,30 @@ class Rejects:
             return None
         self._allowance[venue] = (second, kept + 1)
         self.kept += 1
+        about_people = self._about_people(message, origin)
         return Rejected(
             at=message.seen,
             simulated=simulated,
             source="gateway",
-            reason=scrub.scrub_text(reason)[:_TEXT_MAX],
-            topic=scrub.scrub_text(message.topic[: 2 * _TEXT_MAX], self._devices)[:_TEXT_MAX],
+            reason=scrub.scrub_text(reason, about_people=about_people)[:_TEXT_MAX],
+            topic=scrub.scrub_text(message.topic[: 2 * _TEXT_MAX], self._devices, about_people=about_people)[
+                :_TEXT_MAX
+            ],
             dialect=origin.dialect if origin else "",
-            raw=scrub.raw(message.payload, self._devices),
-            device=scrub.scrub_text(origin.device, self._devices)[:_TEXT_MAX] if origin else "",
+            raw=scrub.raw(message.payload, self._devices, about_people=about_people),
+            device=scrub.scrub_text(origin.device, self._devices, about_people=about_people)[:_TEXT_MAX]
+            if origin
+            else "",
             headers=_headers(message),
         )
+
+    def _about_people(self, message: Message, origin: Origin | None) -> bool:
+        """Whether what stands in a message may be of somebody else than its sender: what it heard by radio."""
+        if origin is None:
+            return scrub.hears(message.topic, message.payload)
+        if origin.dialect == "native":
+            return message.topic.rpartition("/")[2] in {"sighting", "presence"}
+        return origin.dialect in self._hearing
 
 
 def _headers(message: Message) -> dict[str, str]:

@@ -49,6 +49,12 @@ def _venue(venue: Venue) -> Iterator[Problem]:
     if not 0 < venue.lateness_s <= LATENESS_MAX_S:
         hint = "seconds that facts may arrive out of order; 2 suits most, 60 is the most"
         yield Problem(path="lateness_s", message=f"{venue.lateness_s:g} is out of range", hint=hint)
+    if venue.privacy.mode == "consent" and venue.receivers and not venue.privacy.beacons:
+        hint = 'list the beacons you hand out, like ["iBeacon:<uuid>"]: as long as none is listed, none is kept'
+        yield Problem(path="privacy.beacons", message="is empty with mode consent", hint=hint, severity="warning")
+    for n, entry in enumerate(venue.privacy.beacons):
+        if not entry.strip(" -:"):
+            yield Problem(path=f"privacy.beacons[{n}]", message="is empty", hint="name a beacon, or take it out")
     for n, hours in enumerate(venue.hours):
         yield from _opening(hours, f"hours[{n}]")
     yield from _doubly_open(venue.hours)

@@ -159,9 +159,15 @@ class Route(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Privacy(Struct, frozen=True, forbid_unknown_fields=True):
-    """What the gateway may keep of beacons; the strictest that serves is the default."""
+    """What the gateway may keep of beacons; the strictest that serves is the default.
+
+    A venue without receivers is count-only whatever stands here: there is nothing that beacons could tell it.
+    beacons: those the museum hands out, as `flowmon decode` names them, whole or the front part ("iBeacon:e2c5…-1");
+    with `consent` no other is kept, nor with another mode when any are listed.
+    """
 
     mode: Literal["count-only", "anon-5min", "pseudo-24h", "consent"] = "pseudo-24h"
+    beacons: list[str] = []
 
 
 class Venue(Struct, frozen=True, forbid_unknown_fields=True):
