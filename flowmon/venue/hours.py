@@ -1,5 +1,6 @@
 """When a venue is known to be empty: an hour after it closed, until it opens again. Local hours, DST included."""
 
+import math
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -24,6 +25,17 @@ def empty_from(venue: Venue, at: float) -> float:
 def next_empty(venue: Venue, at: float) -> float:
     """The next time after `at` when the venue has just become empty."""
     return _first([(opens, closes + SWEEP_S) for opens, closes in _spans(venue, at)], at)
+
+
+def open_until(venue: Venue, at: float) -> float | None:
+    """When the venue that is open at `at` closes; None while it is closed, infinity when it has no hours."""
+    if not venue.hours:
+        return math.inf
+    spans, until = sorted(_spans(venue, at)), at
+    for opens, closes in spans:
+        if opens <= until < closes:
+            until = closes
+    return until if until > at else None
 
 
 def _first(busy: list[tuple[float, float]], at: float) -> float:
