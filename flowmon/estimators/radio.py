@@ -162,11 +162,12 @@ class PlaceFilter:
         if len(rows):
             found = TEMPER * self._likelihood(seen)
             evidence[rows] = np.exp(np.maximum(found - found.max(axis=1, keepdims=True), -EVIDENCE_MOST))
+            since = np.clip(at - self._heard[rows], self.step_s, SMOOTH_S / 6)
             self._heard[rows] = at
         self._forward(evidence)
         changed = self._settle(at)
         if len(rows):
-            self._watch(seen, rows, at)
+            self._watch(seen, rows, at, since)
             self._drift_on(seen, rows)
         names = list(self._row)
         return [names[row] for row in np.flatnonzero(changed).tolist()]
@@ -315,9 +316,9 @@ class PlaceFilter:
         self._moved = np.where(changed & (self._place >= 0) & (before >= 0), at, self._moved)
         return changed
 
-    def _watch(self, here: Array, rows: Places, at: float) -> None:
+    def _watch(self, here: Array, rows: Places, at: float, since: Array) -> None:
         """Smooth the levels of those heard; who moved, moved now."""
-        keep = np.exp(-self.step_s / SMOOTH_S)
+        keep = np.exp(-since / SMOOTH_S)[:, None]
         level, rest = self._level[rows], self._rest[rows]
         level = np.where(np.isnan(here), level, np.where(np.isnan(level), here, keep * level + (1 - keep) * here))
         rest = np.where(np.isnan(rest), level, rest)

@@ -1,10 +1,11 @@
 """Sightings to presences: which zone each beacon is in. Runs apart from the venue's state; alone reads sightings.
 
-Sightings are gathered into steps of a second; the first sighting of a later second, of any beacon, closes the step for
-all (`flowmon.estimators.radio`), so that time moves by the sightings themselves. A presence is told when a beacon is
-believed in another zone than before, and again every 30 s while it is heard; it carries its own expiry (90 s), so that
-whoever listens needs no clock of ours. A last one with probability 0 says that a beacon is in its zone no more:
-unheard, at a charging rack, or lying still for an hour; it expires when the beacon was last heard or moved.
+Sightings are gathered into steps of half a second, as a beacon that speaks once a second should not wait for the end of
+it; the first sighting of a later step, of any beacon, closes the step for all (`flowmon.estimators.radio`), so that
+time moves by the sightings themselves. A presence is told when a beacon is believed in another zone than before, and
+again every 30 s while it is heard; it carries its own expiry (90 s), so that whoever listens needs no clock of ours. A
+last one with probability 0 says that a beacon is in its zone no more: unheard, at a charging rack, or lying still for
+an hour; it expires when the beacon was last heard or moved.
 
 Time is the gateway's (`seen`) where there is one: receivers rarely know the time. A sighting up to five seconds late
 joins the step under way. A leap of more than ten minutes is believed when three sightings on end agree.
@@ -20,8 +21,8 @@ from flowmon.facts import Presence, Sighting
 from flowmon.monitor.radiomap import radio_map
 from flowmon.venue.model import Venue, fingerprint
 
-STEP_S = 1.0
-LATE_STEPS = 5
+STEP_S = 0.5
+LATE_STEPS = 10
 REPEAT_S = 30.0
 EXPIRY_S = 90.0
 LEAP_S, LEAP_AGREE, LEAP_SIGHTINGS = 600.0, 60.0, 3
