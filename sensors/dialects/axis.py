@@ -148,10 +148,10 @@ def _retail(body: Body, message: Message, device: str) -> list[Fact]:
             continue
         period = measured if "utcFrom" in measured else data
         start, end = bodies.instant(period.get("utcFrom"), "utcFrom"), bodies.instant(period.get("utcTo"), "utcTo")
-        if not start < end:
-            raise Undecodable("axis: a measurement needs utcFrom before utcTo")
         told = _teller(sensor, message, device, end, simulated=body.get("simulated"))
-        facts.append(Count(counter=told["source"], kind="window", start=start, end=end, **_both(measured), **told))
+        count = Count(counter=told["source"], kind="window", start=start, end=end, **_both(measured), **told)
+        if bodies.lasts(start, end, count.forward + count.backward, "axis: a measurement"):
+            facts.append(count)
     return facts
 
 

@@ -156,6 +156,18 @@ def seconds(value: object, what: str) -> float:
     raise Undecodable(f"{what} is not a time in s, ms or µs since 1970: {value!r}")
 
 
+def lasts(start: float, end: float, people: int, what: str) -> bool:
+    """Whether a window says anything: not when it is no time and nobody passed in it.
+
+    Raises Undecodable, beginning with `what`, for a window that ends before it begins, or has people in no time.
+    """
+    if start < end:
+        return True
+    if start == end and not people:
+        return False
+    raise Undecodable(f"{what} must begin before it ends: {people} people in {end - start:g} s are not counted")
+
+
 def _rfc3339(text: str, what: str) -> float:
     try:
         moment = datetime.fromisoformat(text) if len(text) <= NAME_MAX else None

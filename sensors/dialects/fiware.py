@@ -67,7 +67,9 @@ def _entity(entity: Body, device: str, seen: float) -> Iterator[Fact]:
     }
     match kind:
         case "CrowdFlowObserved":
-            yield _flow(entity, told)
+            flow = _flow(entity, told)
+            if bodies.lasts(flow.start, flow.end, flow.forward + flow.backward, "fiware: dateObserved"):
+                yield flow
         case "QueueMeasurement":
             yield _measured(entity, told)
         case "QueueMonitor":
@@ -80,8 +82,6 @@ def _entity(entity: Body, device: str, seen: float) -> Iterator[Fact]:
 
 def _flow(entity: Body, told: dict[str, Any]) -> Count:
     start, end = _span(entity)
-    if not start < end:
-        raise Undecodable("fiware: dateObservedFrom must be before dateObservedTo")
     ways = [_people(entity, "peopleCountTowards"), _people(entity, "peopleCountAway")]
     if ways == [None, None]:
         everybody = bodies.people(_plain(entity, "peopleCount"), "peopleCount")

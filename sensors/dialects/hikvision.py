@@ -14,7 +14,8 @@ Pitfalls:
   `duplicatePeople` and the lines of `FlowStatisticsList` are parts of the count or other counts: not read.
 * One device uses three namespaces, and `RealTime` or `realTime`: only local names are read, capitals do not matter.
 * Offsets like `-5:00` are no RFC 3339 and are read all the same. A register without a zone in its time happened when
-  the gateway got it; a window without one is refused. A window can be empty (start = end).
+  the gateway got it; a window without one is refused. A timeRange that is no time
+  (start = end) says nothing when nobody passed, and is refused when somebody did; a signalTrigger may be one moment.
 * The alert may stand alone, among the parts of a multipart body (with pictures, which are not looked at), inside the
   JSON of a cloud gateway (`{"header":…,"body":{"payload":"<?xml…"}}`), or be JSON itself.
 * Document types and entities are refused: no bomb is unpacked, no file is read.
@@ -167,7 +168,7 @@ def _facts(values: Values, device: str, seen: float) -> Iterator[Fact]:
     told["simulated"] = _one(values, "simulated") == "true"
     kind = (_one(values, "eventtype") or "").lower()
     if kind == "peoplecounting":
-        yield _count(values, told)
+        yield from _counts(values, told)
     elif fault := _FAULTS.get(kind):
         active = _one(values, "eventstate") == "active"
         at = _time(_one(values, "datetime"), "dateTime", seen)
@@ -176,7 +177,7 @@ def _facts(values: Values, device: str, seen: float) -> Iterator[Fact]:
         raise Unwanted("hikvision: an event of another type than PeopleCounting")
 
 
-def _count(values: Values, told: dict[str, Any]) -> Count:
+def _counts(values: Values, told: dict[str, Any]) -> Iterator[Count]:
     flags = (_one(values, path) for path in ("isdataretransmission", "peoplecounting/isdataretransmission"))
     told |= {
         "counter": told["source"],
@@ -188,14 +189,15 @@ def _count(values: Values, told: dict[str, Any]) -> Count:
     method = _one(values, "peoplecounting/statisticalmethods")
     if method == "realTime":
         when = _one(values, "peoplecounting/realtime/time") or _one(values, "datetime")
-        return Count(at=_time(when, "time", told["seen"]), kind="cumulative", **told)
-    if method in {"timeRange", "signalTrigger"}:
+        yield Count(at=_time(when, "time", told["seen"]), kind="cumulative", **told)
+    elif method in {"timeRange", "signalTrigger"}:
         start = _time(_one(values, "peoplecounting/timerange/starttime"), "startTime")
         end = _time(_one(values, "peoplecounting/timerange/endtime"), "endTime")
-        if start > end:
-            raise Undecodable("hikvision: a window needs startTime before endTime")
-        return Count(at=end, kind="window", start=start, end=end, **told)
-    raise Undecodable("hikvision: statisticalMethods is not realTime, timeRange or signalTrigger: not credited")
+        is_moment = method == "signalTrigger" and start == end  # one signal, not from one to the next
+        if is_moment or bodies.lasts(start, end, told["forward"] + told["backward"], "hikvision: a window"):
+            yield Count(at=end, kind="window", start=start, end=end, **told)
+    else:
+        raise Undecodable("hikvision: statisticalMethods is not realTime, timeRange or signalTrigger: not credited")
 
 
 def _line(values: Values) -> str:

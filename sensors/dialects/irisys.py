@@ -140,9 +140,9 @@ def _log(log: Body, told: dict[str, Any]) -> Iterator[Count]:
         yield from _lines(counts, told)
     if "StartTimestamp" in log and rows and all("LogPeriodValue" in row for row in rows):
         start = bodies.instant(log["StartTimestamp"], "StartTimestamp")
-        if not start < end:
-            raise Undecodable("irisys: a count log needs StartTimestamp before Timestamp")
-        yield from _lines(counts, told | {"start": start, "end": end}, "LogPeriodValue", "window")
+        for count in _lines(counts, told | {"start": start, "end": end}, "LogPeriodValue", "window"):
+            if bodies.lasts(start, end, count.forward + count.backward, "irisys: a count log"):
+                yield count
 
 
 def _lines(

@@ -112,11 +112,10 @@ def _windows(report: Body, clock: Body, told: dict[str, Any]) -> Iterator[Count]
     if not listed:
         return
     start, end = (bodies.instant(clock.get(name), name) for name in ("start_time", "end_time"))
-    if not start < end:
-        raise Undecodable("milesight: a period needs start_time before end_time")
     for line, total in _lines(listed):
         entered, left = (bodies.people(total.get(name), name) for name in ("in", "out"))
-        yield _count("window", line, entered, left, told | {"start": start, "end": end})
+        if bodies.lasts(start, end, entered + left, "milesight: a period"):
+            yield _count("window", line, entered, left, told | {"start": start, "end": end})
 
 
 def _registers(report: Body, told: dict[str, Any]) -> Iterator[Count]:

@@ -77,7 +77,8 @@ def decode(message: Message, device: str) -> list[Fact]:
     source = bodies.name(device, "device")
     body = bodies.document(message.payload)
     items = body if isinstance(body, list) else [body]
-    return [_fact(kind, bodies.table(item, what), source, message.seen) for item in items]
+    facts = [_fact(kind, bodies.table(item, what), source, message.seen) for item in items]
+    return [fact for fact in facts if not _is_no_time(fact)]
 
 
 def _fact(kind: type[Fact], fields: dict[str, object], device: str, seen: float) -> Fact:
@@ -116,9 +117,16 @@ def _check(fact: Fact, fields: dict[str, object]) -> None:
         raise Undecodable(f"{_WORDS[type(fact)]}: {problem}")
 
 
+def _is_no_time(fact: Fact) -> bool:
+    """Whether this is a window without length in which nobody passed: it says nothing. Raises Undecodable."""
+    if not isinstance(fact, Count) or fact.kind != "window":
+        return False
+    return not bodies.lasts(fact.start, fact.end, fact.forward + fact.backward, "count: a window")
+
+
 def _out_of_range(fact: Fact) -> str:
     match fact:
-        case Count(kind="window") | Booked() if not fact.start < fact.end:
+        case Booked() if not fact.start < fact.end:
             return "start must be before end"
         case Count() if not 0 <= fact.complete <= 1:
             return "complete is a share from 0 to 1"

@@ -98,7 +98,7 @@ def _envelope(envelope: Counts, device: str, seen: float) -> list[Fact]:
         if str(logic.get("info")).startswith(_NO_PEOPLE):
             continue
         found = list(_logic(logic, source, seen, simulated))
-        if not found and bodies.rows(logic.get("records", []), "records"):
+        if not found and any(_is_unread(record) for record in bodies.rows(logic.get("records", []), "records")):
             unread.append(str(logic.get("info", logic.get("name")))[:40])
         facts += found
     if unread and not facts:
@@ -113,16 +113,24 @@ def _logic(logic: Counts, source: str, seen: float, simulated: bool) -> Iterator
     for item in bodies.rows(logic.get("records", []), "records"):
         record = bodies.table(item, "record")
         start, end = bodies.instant(record.get("from"), "from"), bodies.instant(record.get("to"), "to")
-        if not start < end:
+        if start > end:
             raise Undecodable("xovis: a record needs from before to")
         teller = {"at": end, "source": source, "seen": seen, "simulated": simulated}
         counts = dict(_named(record))
         if logic.get("info") == _QUEUE:
             yield _queue(counts, teller | {"queue": place, "start": start, "end": end})
         elif any(name in counts for name in FORWARD + BACKWARD):
-            yield _line(counts, _complete(record), teller | {"line": line, "start": start, "end": end})
+            count = _line(counts, _complete(record), teller | {"line": line, "start": start, "end": end})
+            if bodies.lasts(start, end, count.forward + count.backward, "xovis: a record"):
+                yield count
         elif "balance" in counts:
             yield balance(counts["balance"], place, teller)
+
+
+def _is_unread(record: object) -> bool:
+    """Whether a record that yielded nothing has counts that nobody here knows, and is not just no time."""
+    told = bodies.table(record, "record")
+    return told.get("from") != told.get("to")
 
 
 def _queue(counts: Counts, told: dict[str, Any]) -> QueueReading:

@@ -97,13 +97,13 @@ def _counts(body: Body, device: str, told: dict[str, Any]) -> Iterator[Count]:
             continue
         line = bodies.name(element.get("element-id"), "element-id")
         for measured in bodies.rows(element.get("measurement", []), "measurement"):
-            yield _window(bodies.table(measured, "measurement"), told | {"line": line})
+            count = _window(bodies.table(measured, "measurement"), told | {"line": line})
+            if bodies.lasts(count.start, count.end, count.forward + count.backward, "xovis: a measurement"):
+                yield count
 
 
 def _window(measured: Body, told: dict[str, Any]) -> Count:
     start, end = bodies.instant(measured.get("from"), "from"), bodies.instant(measured.get("to"), "to")
-    if not start < end:
-        raise Undecodable("xovis: a measurement needs from before to")
     counts: dict[str, int] = {"fw": 0, "bw": 0}
     for item in bodies.rows(measured.get("value"), "value"):
         value = bodies.table(item, "value")

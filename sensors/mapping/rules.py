@@ -78,8 +78,11 @@ def _count(fields: dict[str, Any], table: FactTable, source: str) -> None:
             fields["end"] = fields["start"] + table.window_s
         elif "start" not in fields:
             fields["start"] = fields["end"] - table.window_s
-        if not 0 <= fields["start"] < fields["end"]:
-            raise Undecodable("a window needs a start before its end")
+        start, end = fields["start"], fields["end"]
+        if start < 0:
+            raise Undecodable("a window needs a start after 1970")
+        if not bodies.lasts(start, end, fields.get("forward", 0) + fields.get("backward", 0), "a window"):
+            raise Unwanted("a window that is no time, and nobody in it")
         fields.setdefault("at", fields["end"])
 
 

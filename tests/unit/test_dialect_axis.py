@@ -168,7 +168,10 @@ def test_adults_are_a_part_of_the_count_and_other_measurements_are_not_counts() 
         (retail({"direction": "in", "count": 1}, {"direction": "in", "count": 1}), "once each"),
         (retail(), "directions in and out"),
         (retail({"direction": "up", "count": 1}), "directions in and out"),
-        (retail(start="2026-05-02T14:01:00Z"), "before utcTo"),
+        (
+            retail({"direction": "in", "count": 1}, {"direction": "out", "count": 0}, start="2026-05-02T14:01:00Z"),
+            "begin before it ends",
+        ),
         ({"message": 3}, "message is not a JSON object"),
         ({"hello": 1}, "axis: no object analytics"),
         (b"$GPGGA,1", "not JSON"),

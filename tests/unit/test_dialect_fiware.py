@@ -116,7 +116,7 @@ def test_an_interval_with_a_zone_will_do() -> None:
 @pytest.mark.parametrize(
     ("payload", "words"),
     [
-        (flow(dateObservedFrom="2026-05-02T14:01:00Z"), "must be before"),
+        (flow(dateObservedFrom="2026-05-02T14:01:00Z"), "begin before it ends"),
         (flow(dateObservedFrom=None, dateObservedTo=None, dateObserved=LOCAL), "offset"),
         (flow(peopleCountTowards=None, peopleCountAway=None), "without a direction"),
         (flow(peopleCountTowards=-1), "peopleCountTowards is not a whole number"),

@@ -160,7 +160,7 @@ FILE = '<!DOCTYPE a SYSTEM "file:///etc/passwd"><EventNotificationAlert/>'
         (alert(counting("realTime", REAL, enter="")), "enter is not a whole number"),
         (alert(counting("realTime", REAL, enter="1</enter><enter>2")), "stands there more than once"),
         (alert("<peopleCounting/>"), "enter is not a number"),
-        (alert(counting("timeRange", RANGE.replace("16:00", "16:02"))), "startTime before"),
+        (alert(counting("timeRange", RANGE.replace("16:00", "16:02"))), "begin before it ends"),
         (alert(counting("realTime", "<RealTime><time>2026-02-30T00:00:00Z</time></RealTime>")), "time is not a time"),
     ],
 )

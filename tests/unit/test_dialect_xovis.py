@@ -143,7 +143,7 @@ def test_a_connection_test_says_nothing() -> None:
         (envelope(logic({"visits": 5}, info="XLT_DWELL")), "no line, zone or queue counts"),
         (envelope(logic({"fw": "1"})), "fw is not a number"),
         (envelope(logic({"fw": -1})), "fw is not a whole number"),
-        (envelope(logic({"fw": 1}, to=START * 1000)), "from before to"),
+        (envelope(logic({"fw": 1}, to=START * 1000)), "begin before it ends"),
         ({"logics_data": []}, "logics_data is not a JSON object"),
         ([1, 2], "envelope is not a JSON object"),
         (b"bare", "not JSON"),

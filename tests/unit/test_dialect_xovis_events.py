@@ -183,7 +183,7 @@ def test_a_legacy_count_push_is_a_window() -> None:
         (event(object=None), "object is not a JSON object"),
         (event(timestamp=-1), "timestamp is not a time"),
         (push({"value": "2", "label": "fw"}), "fw is not a number"),
-        (push(start="2026-05-02T16:01:00+02:00"), "from before to"),
+        (push({"value": 2, "label": "fw"}, start="2026-05-02T16:01:00+02:00"), "begin before it ends"),
         ({"logics_data": {}}, "xovis-live"),
         ([1], "envelope is not a JSON object"),
     ],

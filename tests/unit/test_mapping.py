@@ -77,7 +77,7 @@ def test_rows_with_conditions_shares_and_a_turned_line() -> None:
     [
         ({"n": 3}, "n is not a JSON object"),
         ({"n": {"in": "3", "out": -1}}, "out is not a whole number"),
-        ({"to": 1777730400000}, "a start before its end"),
+        ({"to": 1777730400000}, "begin before it ends"),
         ({"expected": 0}, "no share"),
         ({"from": "yesterday"}, "from is not a number"),
         ({"id": ""}, "id is not a name"),
