@@ -158,7 +158,7 @@ class Line:
 
     def bound(self, people: float, sd: float) -> None:
         """There are `people` ± `sd` where the line stands: whoever the ledger has beyond + 2 sd + 1 is gone."""
-        if math.isfinite(people) and math.isfinite(sd):
+        if math.isfinite(people) and math.isfinite(sd) and not self.resynchronised:
             most = max(0.0, people) + 2.0 * max(sd, 0.0) + 1.0
             while self._now.waiters and self._waiting > most:
                 self._drop(0)
@@ -185,9 +185,13 @@ class Line:
         return None if gap is None else gap / max(self._now.batch, 0.1)
 
     def length(self, other: float | None = None, other_sd: float = 0.0) -> tuple[float, float]:
-        """People in line and its sd: the ledger, weighed with an `other` estimate by their variances."""
+        """People in line and its sd: the ledger, weighed with an `other` estimate by their variances.
+
+        A ledger that mends itself can only be wrong about those who wait now, any other about everyone who passed.
+        """
         own = float(self._waiting)
-        own_var = 0.25 + (LEDGER_MISS * self._now.passed) ** 2 * (0.1 if self.resynchronised else 1.0)
+        unsure = LEDGER_MISS * (own if self.resynchronised else self._now.passed)
+        own_var = 0.25 + (LEDGER_MISS * own if self.resynchronised else 0.0) + unsure**2
         if other is None:
             return own, math.sqrt(own_var)
         var = max(other_sd, 0.3) ** 2
@@ -339,7 +343,7 @@ class Line:
 
 
 def _rounded(known: Evidence) -> Evidence:
-    """To what a reader could tell apart, so that an answer holds for some ticks: three digits, 5 s of standing."""
+    """To what a reader could tell apart, so that an answer holds for some ticks: three digits, 10 s of standing."""
     return Evidence(
         queue=round(known.queue, 1),
         queue_sd=round(known.queue_sd, 1),
@@ -347,7 +351,7 @@ def _rounded(known: Evidence) -> Evidence:
         cv2=round(known.cv2, 2),
         ql=_digits(known.ql),
         fluid=_digits(known.fluid),
-        hol=5.0 * round(known.hol / 5.0),
+        hol=10.0 * round(known.hol / 10.0),
         les=known.les,
         roll15=None if known.roll15 is None else _digits(known.roll15),
         kind=known.kind,

@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     if signs and not any(row.actual_s is not None for row in found.rows):
         raise FlowmonError(f"{args.file}: no actual wait in {args.actual!r}: there is nothing to score")
     with progress("waiting", len(found.rows)) as advance:
-        walk = _signs if signs else _lines
+        walk = _signs if signs else replay
         scored = walk(found.rows, warmup, advance, include_zero=args.include_zero)
     methods = {method: _figures(scored, method) for method in scored.said}
     comparisons = _compare(scored, methods)
@@ -213,8 +213,21 @@ class _Walk:
         return _Kept(self._history.issue(values), model, wait.method, sign)
 
 
-def _lines(rows: list[Row], warmup: tuple[float, int], advance: Callable[[int], None], *, include_zero: bool) -> Scored:
-    """Every event in the order of time: ends of services, services, leavers, joins."""
+def _silent(_done: int) -> None:
+    """Nobody looks."""
+
+
+def replay(
+    rows: list[Row],
+    warmup: tuple[float, int],
+    advance: Callable[[int], None] = _silent,
+    *,
+    include_zero: bool = False,
+) -> Scored:
+    """What is said along a line, every event in the order of time: ends of services, services, leavers, joins.
+
+    rows in order of joining; warmup: seconds since the first, and known waits, that are not scored.
+    """
     walk = _Walk(rows, warmup, include_zero=include_zero)
     for at, kind, number in _events(rows):
         if kind == "joined":
