@@ -64,6 +64,8 @@ ANOTHER_S = 120.0  # the same stamp this much later is another report: a clock c
 SLACK_SHARE = 0.2
 UNCREDITED_MIN = 3
 UNCREDITED_S = 86_400.0
+EVENT_BOTH_WAYS_MAX = 20
+UPLINKS_LOST_MAX = 10_000
 
 
 class Crossing(NamedTuple):
@@ -114,7 +116,10 @@ class Ledger(Struct):
 
 
 class IntakeState(Struct):
-    """seen: source -> identity -> tick of arrival; ledgers by counter, or counter and line; clocks by device."""
+    """seen: source -> identity -> tick of arrival; ledgers by counter, or counter and line; clocks by device.
+
+    uplinks: frame counters of devices whose messages tell what passed since the one before.
+    """
 
     now: float = -math.inf
     seen: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -123,16 +128,21 @@ class IntakeState(Struct):
     clocks: dict[str, Clock] = field(default_factory=dict)
     hardware: dict[str, tuple[str, str]] = field(default_factory=dict)
     skew: dict[str, float] = field(default_factory=dict)
+    uplinks: dict[str, int] = field(default_factory=dict)
     leap: list[float] = field(default_factory=list)
 
 
 class Line(NamedTuple):
-    """One line of a device as the venue file has it: its counter, and how its two numbers become the counter's."""
+    """One line of a device as the venue file has it: its counter, and how its two numbers become the counter's.
+
+    one_way: all its people pass one way, `swapped` says backward, whichever field they come in.
+    """
 
     name: str
     counter: Counter
     key: str
     swapped: bool
+    one_way: bool = False
 
 
 class Note(NamedTuple):
@@ -235,6 +245,10 @@ class Intake:
         most = REGISTER_MAX if fact.kind == "cumulative" else COUNT_MAX
         if not 0 <= fact.forward <= most or not 0 <= fact.backward <= most:
             raise Refused(f"counts of {fact.forward} and {fact.backward} people are not possible: check the device")
+        if fact.kind == "event" == line.counter.credit:
+            _instant(fact)
+        if fact.kind == "window" and not fact.start:
+            self._uplink(fact)
         start, end = _extent(fact)
         if not math.isfinite(end):
             raise Refused("the time is no number: check the device's time format")
@@ -259,6 +273,8 @@ class Intake:
         serial, firmware = self.state.hardware.get(fact.source, ("", ""))
         new = fact.replaced or (serial and fact.serial and serial != fact.serial)
         updated = firmware and fact.firmware and firmware != fact.firmware
+        if fact.source in self.state.uplinks:
+            self._uplink(fact)
         if fact.source in self._devices:
             self.state.hardware[fact.source] = (fact.serial or serial, fact.firmware or firmware)
         if new or updated:
@@ -268,6 +284,18 @@ class Intake:
             if fact.source in self._devices:
                 what = "another device of this name" if new else f"new firmware {fact.firmware}"
                 self.notes.append(Note(fact.source, "replaced", f"{what}: check what its registers count from"))
+
+    def _uplink(self, fact: Count | DeviceStatus) -> None:
+        """Messages missing before one that tells what passed since the last: what they told is lost, and it is said.
+
+        A number that falls is a device that was restarted, or a message overtaken: nothing is known to be missing.
+        """
+        last, self.state.uplinks[fact.source] = self.state.uplinks.get(fact.source, -1), fact.seq
+        if (lost := fact.seq - last - 1) > 0 <= last and lost <= UPLINKS_LOST_MAX:
+            reason = (
+                f"lost uplinks: {lost}; who passed before them is not counted: mend the radio, or credit a register"
+            )
+            self.notes.append(Note(fact.source, "uplinks", reason))
 
     def step(self, tick_at: float) -> float:
         """Seconds a tick moves time on: 0 for a tick told before, negative or over a day for a leap of the clock.
@@ -345,7 +373,7 @@ class Intake:
         elif known is not None and not _another(known, fact, moment):
             self._hold(ledger, known, fact, end)
             return False
-        elif not moment.fresh and self._was_credited(fact.source, ledger, moment, start, end):
+        elif not moment.fresh and self._was_credited(fact.source, ledger, moment, start, end, by_stamp=known is None):
             self._hold(ledger, None, fact, end)
             return False
         elif moment.fresh and fact.kind == "window" and self._overlaps(ledger, moment, end - start, 0.9):
@@ -425,13 +453,14 @@ class Intake:
                 self._span(ledger, moment, start, end)
             self._credit(line, fact.seq, fact.forward, fact.backward, moment, period, historical=False)
 
-    def _was_credited(self, device: str, ledger: Ledger, moment: Moment, start: float, end: float) -> bool:
+    def _was_credited(self, device: str, ledger: Ledger, moment: Moment, start: float, end: float,
+                      *, by_stamp: bool) -> bool:  # fmt: skip
         """Whether an old report was credited before, as far as the spans remember."""
         if end <= start:
             old = moment.at < self.state.now - LIVE_S or moment.source == "gateway"
             return old and ledger.stamps.holds(end)
         slack = _slack(end - start)
-        if ledger.stamps.overlap(start, end) > slack:
+        if by_stamp and ledger.stamps.overlap(start, end) > slack:
             return True
         if moment.source == "gateway":
             return False
@@ -472,6 +501,8 @@ class Intake:
 
     def _credit(self, line: Line, seq: int, forward: int, backward: int, moment: Moment, period: float,
                 *, historical: bool) -> None:  # fmt: skip
+        if line.one_way:
+            forward, backward = forward + backward, 0
         if line.swapped:
             forward, backward = backward, forward
         if not forward and not backward:
@@ -558,8 +589,18 @@ def _lines(venue: Venue) -> list[tuple[tuple[str, str], Line]]:
         device = counter.device or name
         found.append(((device, counter.line), Line(name, counter, name, counter.invert)))
         if counter.backward_line:
-            found.append(((device, counter.backward_line), Line(name, counter, f"{name} backward", not counter.invert)))
+            back = Line(name, counter, f"{name} backward", not counter.invert, one_way=True)
+            found.append(((device, counter.backward_line), back))
     return found
+
+
+def _instant(fact: Count) -> None:
+    """Raises Refused for an event of more people than pass both ways in one moment: a register told as one."""
+    if fact.forward and fact.backward and fact.forward + fact.backward > EVENT_BOTH_WAYS_MAX:
+        raise Refused(
+            f"{fact.forward} people forward and {fact.backward} backward in one moment look like a register: nothing "
+            "credited; credit another kind, or the dialect that reads them as registers (flowmon learn tells)"
+        )
 
 
 def _extent(fact: Count) -> tuple[float, float]:
@@ -581,7 +622,7 @@ def _another(known: Known, fact: Count, moment: Moment) -> bool:
     if moment.fresh:
         return True
     delayed = moment.source == "shifted" and -clocks.AHEAD_S <= fact.seen - moment.at <= LIVE_S
-    return delayed and fact.kind == "window" and not known.doubtful
+    return delayed and fact.kind == "window"
 
 
 def _echoes(fact: Count, last: Known | Count, period: float) -> bool:

@@ -67,7 +67,7 @@ def read(register: Register, at: float, new: int, *, ordered: bool = True) -> Ga
         register.past_value = -1
     if register.at - at > LATE_MAX_S:
         return NOTHING
-    if at < register.at:
+    if at < register.at and (ordered or not register.doubt):
         grew = register.value <= new <= register.value + _can(register, register.at - at)
         if not grew or register.past_value >= 0:
             return _late(register, at, new)
@@ -88,10 +88,11 @@ def read(register: Register, at: float, new: int, *, ordered: bool = True) -> Ga
     if new < old:
         for top in TOPS:
             if old < top and new + top - old <= _likely(register, dt):
-                register.prior = -1
+                register.prior = 0
                 return Gain(new + top - old, dt, f"the register wrapped at {top}: counted on")
         if new <= can and not doubt:
             _began(register, before, old)
+            register.prior = 0
             return Gain(new, dt, f"the register restarted from {old} to {new}: the {new} are counted")
     _began(register, before, old)
     return Gain(0, 0.0, f"the register was set from {old} to {new}, which no door can make: nothing counted, goes on")
