@@ -23,6 +23,7 @@ VERBS = {
     "info": ("flowmon.recording.info", "what is in a recording"),
     "cut": ("flowmon.recording.cut", "cut a piece out of a recording"),
     "replay": ("flowmon.recording.replay", "play a recording again: to MQTT, Kafka, a feed, or nowhere"),
+    "explain": ("flowmon.explain", "why a room's number is what it is, now or at any moment of the journal"),
     "score": ("flowmon.scoring", "how good the numbers are on data with the truth in it, beside their baselines"),
     "calibrate": ("flowmon.calibration", "what each receiver hears in each room, from a walk of two minutes a room"),
     "schema": ("flowmon.schema", "write JSON Schema, AsyncAPI and types.d.ts of the contract"),
@@ -36,7 +37,10 @@ VERBS = {
 
 
 #: What a verb needs of a folder that the domain must not import, by name.
-COMPOSED = {"replay": {"mqtt_publisher": "simulator.publish:Publisher"}}
+COMPOSED = {
+    "replay": {"mqtt_publisher": "simulator.publish:Publisher"},
+    "explain": {"checkpoint": "streams.snapshots:load"},
+}
 
 
 def main(argv: list[str] | None = None) -> int:

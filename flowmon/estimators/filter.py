@@ -345,6 +345,10 @@ class Crowd:
         doors = {int(door): known.moved.get(int(door), 0.0) + float(moved[door]) for door in np.flatnonzero(moved)}
         return Account(known.base, {**known.moved, **doors}, known.evidence)
 
+    def probable(self, place: int) -> float:
+        """People that windows will probably tell of: `estimate` of a place is its account and these."""
+        return float(self._a[place] @ self._probable_windows())
+
     def best_to_count(self) -> int:
         """The place whose recount would take most from the uncertainty of all of them."""
         inside = self._p[self._n, self._n]

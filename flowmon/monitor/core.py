@@ -146,6 +146,10 @@ class Monitor:
         findings += self._forecasts.current()
         return [self._marked(f) for f in findings] if self._simulated else findings
 
+    def truth(self, zone: str) -> tuple[float, str] | None:
+        """When the true number of a zone was known last, and what told it (`recount`, `zone-sensor`, `closing`)."""
+        return self._occupancy.state.truth.get(zone)
+
     def snapshot(self) -> bytes:
         """Everything remembered, as versioned MessagePack; the venue's fingerprint is part of it."""
         return msgspec.msgpack.encode(

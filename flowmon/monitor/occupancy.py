@@ -396,6 +396,8 @@ class Occupancy:
         evidence: dict[str, float] = dict(account.evidence)
         if self._baseline.takes_over:
             evidence["balance"] = self._value[place] - account.value
+        elif probable := self._crowd.probable(place):
+            evidence["window"] = probable
         if self.state.lent[place]:
             evidence["lent"] = self.state.lent[place]
         truth = self.state.truth.get(zone)

@@ -68,7 +68,7 @@ def job_of(args: argparse.Namespace, settings: Settings) -> Job:
     if args.loop < 1:
         raise Unreadable(f"--loop {args.loop}: play at least once")
     tapes = open_tapes(args.recordings)
-    venues = {tape.venue: _venue(tape, args.venue, settings) for tape in tapes}
+    venues = {tape.venue: venue_of(tape, args.venue, settings) for tape in tapes}
     first = min(map(begin, tapes))
     zone = zone_of(next(iter(venues.values())).timezone)
     start, until = window(args.start, args.until, args.duration, anchor=first, zone=zone, begin=first)
@@ -86,8 +86,11 @@ def job_of(args: argparse.Namespace, settings: Settings) -> Job:
     )
 
 
-def _venue(tape: Tape, given: Path | None, settings: Settings) -> Venue:
-    """The venue file that was named, else the plan in the recording, else an installed one of that name."""
+def venue_of(tape: Tape, given: Path | None, settings: Settings) -> Venue:
+    """The venue file that was named, else the plan in the recording, else an installed one of that name.
+
+    Raises Unreadable when there is none, or it is another venue's.
+    """
     if given is not None:
         venue = load(given)
         if venue.id != tape.venue:

@@ -28,3 +28,15 @@ def bar(label: str, paths: Sequence[Path], *, times: int = 1) -> Iterator[Callab
             progress.advance(task, size - before if size >= before else size + sizes[path] - before)
 
         yield told
+
+
+@contextmanager
+def clock(label: str, begin: float, end: float) -> Iterator[Callable[[float], None]]:
+    """Likewise for what has no size: gives what is to be told the recorded time that was reached."""
+    if not sys.stderr.isatty():
+        yield lambda _at: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(label, total=max(1.0, end - begin))
+        yield lambda at: progress.update(task, completed=max(0.0, at - begin))

@@ -317,7 +317,13 @@ export interface QueueState {
   sign_s?: number | null;
 }
 
-/** Occupancy of a zone expected `horizon_s` seconds after `at`. */
+/**
+ * Occupancy of a zone, or of the whole `venue`, expected `horizon_s` seconds after `at`.
+ *
+ * method: model, or clim_dev where the model knows less or lost for a week; climatology while the number of now is
+ * not believed; persistence on a day like none before; closed after closing time.
+ * p_over: probability (0..1) that the capacity is reached then; None without a capacity.
+ */
 export interface Forecast {
   type: "forecast";
   at: number;
@@ -328,6 +334,7 @@ export interface Forecast {
   lo: number;
   hi: number;
   method: string;
+  p_over?: number | null;
 }
 
 /**
@@ -449,8 +456,8 @@ export interface DoorAccount {
  *
  * The number shown is `value`, cut at zero. base: the number after the last truth of this zone, at `base_at`, told by
  * `base_by` (`start` when never). evidence: people that beacons, an impossible number (`negative`) or a truth next
- * door (`truth`) brought since; `lent`: lent by neighbours to an impossible number; `balance`: what the plain balance
- * says otherwise while it is shown instead of the filter.
+ * door (`truth`) brought since; `lent`: lent by neighbours to an impossible number; `window`: probably seen by counters
+ * since their last report; `balance`: what the plain balance says otherwise while it is shown instead of the filter.
  * beacon_share: people per person who carry a beacon, where beacons are used.
  */
 export interface Explained {
@@ -779,6 +786,7 @@ export interface ForecastShown {
   lo: number;
   hi: number;
   m: string;
+  over: number | null;
 }
 
 /** Channel `kpi`, key `venue`. See VenueState. */
