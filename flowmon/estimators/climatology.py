@@ -18,6 +18,8 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from flowmon.estimators.memory import packed, short, unpacked
+
 Array = NDArray[np.float64]
 
 DAYS = 7
@@ -25,11 +27,11 @@ RATE = 0.15
 
 
 class ClimatologyState(Struct, frozen=True):
-    """week: mean per slot of the week; day: mean per slot of the day. None: never seen."""
+    """week: mean per slot of the week; day: mean per slot of the day. Little-endian float32; NaN: never seen."""
 
     version: int
-    week: list[float | None]
-    day: list[float | None]
+    week: bytes
+    day: bytes
 
 
 class Climatology:
@@ -56,7 +58,7 @@ class Climatology:
             return
         for means, index in ((self.week, slot % len(self.week)), (self.day, slot % len(self.day))):
             known = means[index]
-            means[index] = known + self._rate * (value - known) if known == known else value  # noqa: PLR0124
+            means[index] = short(known + self._rate * (value - known) if known == known else value)  # noqa: PLR0124
 
     def estimate(self, slot: int) -> float:
         """What is usual in `slot` of the week; NaN when nothing is known."""
@@ -66,13 +68,14 @@ class Climatology:
     @property
     def state(self) -> ClimatologyState:
         """A plain copy of everything remembered."""
-        return ClimatologyState(1, listed(self.week), listed(self.day))
+        return ClimatologyState(2, packed(self.week), packed(self.day))
 
     @state.setter
     def state(self, state: ClimatologyState) -> None:
-        if len(state.week) != len(self.week) or len(state.day) != len(self.day):
-            raise ValueError(f"the state has {len(state.day)} slots a day, not {len(self.day)}: start anew")
-        self.week, self.day = unlisted(state.week), unlisted(state.day)
+        week, day = unpacked(state.week), unpacked(state.day)
+        if len(week) != len(self.week) or len(day) != len(self.day):
+            raise ValueError(f"the state has {len(day)} slots a day, not {len(self.day)}: start anew")
+        self.week, self.day = week, day
 
 
 def clim_dev(value: float, usual_now: float, usual_then: float) -> float:
@@ -83,13 +86,3 @@ def clim_dev(value: float, usual_now: float, usual_then: float) -> float:
     """
     forecast = value + usual_then - usual_now
     return max(0.0, forecast) if math.isfinite(forecast) else math.nan
-
-
-def listed(values: Array) -> list[float | None]:
-    """An array as a list for any encoding: NaN becomes None."""
-    return [None if value != value else value for value in values.tolist()]  # noqa: PLR0124
-
-
-def unlisted(values: list[float | None]) -> Array:
-    """The array of `listed`."""
-    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)

@@ -25,6 +25,7 @@ import math
 import numpy as np
 from msgspec import Struct
 
+from flowmon.estimators.memory import packed, short, unpacked
 from flowmon.estimators.port import Z90
 
 GAMMA = 0.005
@@ -52,9 +53,9 @@ class Issued(Struct, frozen=True, array_like=True):
 
 
 class BandState(Struct, frozen=True):
-    """rings: scores per group as little-endian float32, the last of all together; tails: (groups, 2).
+    """rings: scores per group as little-endian float16, the last of all together; tails: (groups, 2).
 
-    slots: usual error, None: unknown.
+    slots: usual error as little-endian float32, NaN: unknown.
     """
 
     version: int
@@ -62,7 +63,7 @@ class BandState(Struct, frozen=True):
     places: list[int]
     tails: list[list[float]]
     together: list[float]
-    slots: list[float | None]
+    slots: bytes
     recent: float
     long: float
     level: float
@@ -123,13 +124,13 @@ class AdaptiveBand:
         if not math.isfinite(label) or label < 0.0:
             return
         error = math.log1p(label) - math.log1p(issued.value) if self._log else label - issued.value
-        score = float(np.float32(min(SCORE_MAX, max(-SCORE_MAX, error / issued.scale))))  # as it is remembered
+        score = float(np.float16(min(SCORE_MAX, max(-SCORE_MAX, error / issued.scale))))  # as it is remembered
         self._adapt(issued, label)
         for group in (issued.group, len(self._rings) - 1):
             self._keep(group, score)
         known = self._slots[issued.slot]
         off = abs(error)
-        self._slots[issued.slot] = off if known is None else known + SLOT_RATE * (off - known)
+        self._slots[issued.slot] = short(off if known is None else known + SLOT_RATE * (off - known))
         restless = min(SCORE_MAX, off / issued.plain)
         self.labels += 1
         self._recent += max(RECENT, 1.0 / self.labels) * (restless - self._recent)
@@ -173,12 +174,12 @@ class AdaptiveBand:
     def state(self) -> BandState:
         """A plain copy of everything remembered."""
         return BandState(
-            version=1,
-            rings=[np.array(ring, dtype="<f4").tobytes() for ring in self._rings],
+            version=2,
+            rings=[np.array(ring, dtype="<f2").tobytes() for ring in self._rings],
             places=list(self._places),
             tails=[list(tails) for tails in self._tails],
             together=list(self._together),
-            slots=list(self._slots),
+            slots=packed(np.array([math.nan if error is None else error for error in self._slots])),
             recent=self._recent,
             long=self._long,
             level=self._level,
@@ -187,11 +188,13 @@ class AdaptiveBand:
 
     @state.setter
     def state(self, state: BandState) -> None:
-        if len(state.rings) != len(self._rings) or len(state.slots) != len(self._slots):
+        slots: list[float] = unpacked(state.slots).tolist()
+        if len(state.rings) != len(self._rings) or len(slots) != len(self._slots):
             raise ValueError("the state is of other groups or slots: start anew")
-        self._rings = [np.frombuffer(ring, dtype="<f4").tolist() for ring in state.rings]
+        self._rings = [np.frombuffer(ring, dtype="<f2").tolist() for ring in state.rings]
         self._sorted = [sorted(ring) for ring in self._rings]
         self._places, self._tails = list(state.places), [list(tails) for tails in state.tails]
-        self._together, self._slots = list(state.together), list(state.slots)
+        self._together = list(state.together)
+        self._slots = [None if math.isnan(error) else error for error in slots]
         self._recent, self._long = state.recent, state.long
         self._level, self.labels = state.level, state.labels

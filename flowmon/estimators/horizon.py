@@ -13,6 +13,7 @@ from msgspec import Struct
 from flowmon.estimators.climatology import Array, Climatology, ClimatologyState
 from flowmon.estimators.conformal import AdaptiveBand, BandState, Issued
 from flowmon.estimators.experts import Experts, ExpertsState
+from flowmon.estimators.memory import packed, unpacked
 from flowmon.estimators.recursive import RecursiveLeastSquares, RecursiveState
 from flowmon.estimators.regressors import EXPERTS, FEATURES, Regressors, View
 
@@ -27,11 +28,11 @@ STEPS_MAX = 2_000  # of a horizon: so many lessons wait at most
 
 
 class Lesson(Struct, frozen=True, array_like=True):
-    """What was known and said when `target` (a step) was forecast; None instead of NaN."""
+    """What was known and said when `target` (a step) was forecast; None instead of NaN. features: float32."""
 
     target: int
     slot: int
-    features: list[float]
+    features: bytes
     forecasts: list[float | None]
     combined: float | None
     scale: float
@@ -59,7 +60,7 @@ class Horizon:
     def __init__(self, ahead: int, day: int, covariates: int) -> None:
         self._ahead = ahead
         forgetting = tuple(1.0 - 1.0 / max(MEMORY_MIN, days * day) for days in MEMORIES_DAYS)
-        self._models = RecursiveLeastSquares(FEATURES + 2 + 2 * covariates, forgetting, HUBER)
+        self._models = RecursiveLeastSquares(FEATURES + 2 + 2 * covariates, forgetting, HUBER, single=True)
         self._experts = Experts(len(EXPERTS) + len(forgetting), max(EXPERT_MIN, EXPERT_DAYS * day))
         self._trial = Experts(2, TRIAL_DAYS * day)
         self._trial_labels = TRIAL_DAYS * day
@@ -85,7 +86,7 @@ class Horizon:
         forecasts = _array(lesson.forecasts)
         base = forecasts[0]
         if math.isfinite(base):
-            self._models.learn(np.array(lesson.features), value - base, np.array([lesson.scale, 1.0, lesson.scale]))
+            self._models.learn(unpacked(lesson.features), value - base, np.array([lesson.scale, 1.0, lesson.scale]))
             self._bias.learn(value - base, lesson.slot)
             self._experts.learn(forecasts, value)
         if lesson.issued is not None:
@@ -108,7 +109,7 @@ class Horizon:
             Lesson(
                 target=step + self._ahead,
                 slot=view.slot,
-                features=features.tolist() if math.isfinite(view.experts[0]) else [],
+                features=packed(features) if math.isfinite(view.experts[0]) else b"",
                 forecasts=_listed(forecasts),
                 combined=_listed(np.array([combined]))[0],
                 scale=scale,

@@ -24,11 +24,11 @@ TRACE_MAX = 1e4  # × d × the prior: beyond that P is numbers, not knowledge
 
 
 class RecursiveState(Struct, frozen=True):
-    """theta: (K, d); covariance: (K, d, d); labels: how many were learned."""
+    """theta: (K, d); covariance: upper triangles of (K, d, d), little-endian; labels: how many were learned."""
 
     version: int
     theta: list[list[float]]
-    covariance: list[list[list[float]]]
+    covariance: bytes
     labels: int
 
 
@@ -36,6 +36,7 @@ class RecursiveLeastSquares:
     """K linear models over d features.
 
     forgetting: λ per model in (0, 1]; huber: k per model in scales, infinity for plain squares; prior: variance of θ.
+    single: P is remembered in single precision, in half the bytes.
 
     >>> model = RecursiveLeastSquares(2, forgetting=(1.0, 0.99), prior=1e3)
     >>> for x in range(50): model.learn(np.array([1.0, x % 7]), 3.0 + 2.0 * (x % 7))
@@ -44,13 +45,20 @@ class RecursiveLeastSquares:
     """
 
     def __init__(
-        self, features: int, forgetting: tuple[float, ...], huber: tuple[float, ...] | None = None, prior: float = 1.0
+        self,
+        features: int,
+        forgetting: tuple[float, ...],
+        huber: tuple[float, ...] | None = None,
+        prior: float = 1.0,
+        *,
+        single: bool = False,
     ) -> None:
         if features < 1 or not forgetting or not all(0.0 < each <= 1.0 for each in forgetting):
             raise ValueError("at least one feature and one forgetting factor, each in (0, 1]")
         self._forgetting = np.array(forgetting)
         self._huber = np.full(len(forgetting), np.inf) if huber is None else np.array(huber)
         self._prior = prior * np.eye(features)
+        self._triangle, self._bytes = np.triu_indices(features), "<f4" if single else "<f8"
         self._theta = np.zeros((len(forgetting), features))
         self._covariance = np.tile(self._prior, (len(forgetting), 1, 1))
         self.labels = 0
@@ -70,7 +78,8 @@ class RecursiveLeastSquares:
         gain = gained / (self._forgetting * noise + gained @ features)[:, None]
         self._theta += gain * error[:, None]
         covariance = (self._covariance - gain[:, :, None] * gained[:, None, :]) / self._forgetting[:, None, None]
-        self._covariance = 0.5 * (covariance + covariance.transpose(0, 2, 1))
+        covariance = 0.5 * (covariance + covariance.transpose(0, 2, 1))
+        self._covariance = covariance.astype(self._bytes).astype(np.float64)  # as it is remembered
         self.labels += 1
         self._guard()
 
@@ -81,14 +90,18 @@ class RecursiveLeastSquares:
     @property
     def state(self) -> RecursiveState:
         """A plain copy of everything remembered."""
-        return RecursiveState(1, self._theta.tolist(), self._covariance.tolist(), self.labels)
+        triangles = self._covariance[:, *self._triangle]
+        return RecursiveState(2, self._theta.tolist(), triangles.astype(self._bytes).tobytes(), self.labels)
 
     @state.setter
     def state(self, state: RecursiveState) -> None:
-        theta, covariance = np.array(state.theta), np.array(state.covariance)
-        if theta.shape != self._theta.shape or covariance.shape != self._covariance.shape:
+        theta, triangles = np.array(state.theta), np.frombuffer(state.covariance, dtype=self._bytes)
+        if theta.shape != self._theta.shape or triangles.size != len(theta) * len(self._triangle[0]):
             raise ValueError(f"the state is of shape {theta.shape}, not {self._theta.shape}: start anew")
-        self._theta, self._covariance, self.labels = theta, covariance, state.labels
+        upper = np.zeros_like(self._covariance)
+        upper[:, *self._triangle] = triangles.reshape(len(theta), -1)
+        lower = np.tril(upper.transpose(0, 2, 1), -1)
+        self._theta, self._covariance, self.labels = theta, upper + lower, state.labels
 
     def _guard(self) -> None:
         """Models whose covariance left its bounds get the prior again; one that is not finite starts anew."""
