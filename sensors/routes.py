@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from flowmon.errors import FlowmonError, Undecodable
 from flowmon.venue.model import Auth, Route, Venue
-from sensors.dialects import DIALECTS, native
+from sensors.dialects import DIALECTS, bodies, native
 from sensors.dialects.port import Dialect, Message
 
 _ESPRESENSE = ("espresense/devices/#", "espresense/rooms/+/status", "espresense/rooms/+/telemetry")
@@ -128,6 +128,9 @@ class Routes:
 
     def _routed(self, levels: list[str]) -> Origin | None:
         found = [_named_by(pattern, levels, origin) for pattern, origin in self._routes if _matches(pattern, levels)]
+        for origin in found:
+            if origin.device and not bodies.fits(origin.device, bodies.NAME_MAX):
+                raise _unknown("topic level that is no name of a device", origin.device)
         owned = (origin for origin in found if (origin.venue, origin.device) in self._devices)
         return next(owned, found[0] if found else None)
 

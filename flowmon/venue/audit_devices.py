@@ -39,6 +39,9 @@ def _counters(venue: Venue, doubted: frozenset[str]) -> Iterator[Problem]:
             message = f"portal {counter.portal} does not lead to {counter.towards!r:.80}"
             hint = f"use the zone that forward crossings enter: {portal.between[0]} or {portal.between[1]}"
             yield Problem(path=join(path, "towards"), message=message, hint=hint)
+        if not 0.5 <= counter.sees <= 1.2:
+            hint = "write the share of people it counts, like 0.95; leave it out where nobody compared"
+            yield Problem(path=join(path, "sees"), message=f"{counter.sees:g} is out of 0.5 to 1.2", hint=hint)
         yield from _patience(counter.silent_after_s, path)
         yield from _named(counter.device, path)
     lines = (

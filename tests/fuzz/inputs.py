@@ -8,6 +8,7 @@ Readable, so that a finding can be looked at; any bytes are a message.
 import ast
 from pathlib import Path
 
+from sensors.dialects import bodies
 from sensors.dialects.port import Message
 
 #: Longest input tried, bytes: beyond it a message only repeats itself.
@@ -27,7 +28,10 @@ def unpacked(data: bytes) -> tuple[Message, str]:
     topic, headers, device, payload = [*[b""] * (4 - len(parts)), *parts]
     pairs = (pair.partition("=") for pair in _text(headers).split("&") if pair)
     named = {name.lower(): value for name, _, value in pairs}
-    return Message(topic=_text(topic), payload=payload, seen=_SEEN, headers=named), _text(device)
+    name = _text(device)
+    if not bodies.fits(name, bodies.NAME_MAX):  # a route refuses such a message before any dialect sees it
+        name = ""
+    return Message(topic=_text(topic), payload=payload, seen=_SEEN, headers=named), name
 
 
 def _text(data: bytes) -> str:
