@@ -9,7 +9,7 @@ Theory of operation
     Residual (Anscombe): z = (2√(c + ⅜) - 2√(μ + ⅜)) / s, s² the larger of the variance of z and that of sums of six,
     so that parties and slow drifts of shares do not look like faults.
 
-    loss, surplus  CUSUM  S ← max(0, S ∓ z - k),  k ½, alarm at h 7 (both directions together), 9.5 (one), 14 (surplus)
+    loss, surplus  CUSUM  S ← max(0, S ∓ z - k),  k ½, alarm at h 7.5 (both directions), 9.5 (one), 14 (surplus)
     dead           nothing counted for two bins or more, which had a probability under e^-14 (negative binomial)
     stuck          the same non-zero numbers for more than ten bins, which had a probability under e^-16
     reversed       log-likelihood of the directions exchanged over the plain ones, summed and cut at zero, at 12
@@ -42,7 +42,7 @@ FADE_DAYS = 10.0
 NEAR_BINS = 4.0  # of the level: what others counted lately
 VISITS_MIN = 4.0  # days on which a half hour was seen
 BINS_MIN = 150.0
-K, H = 0.5, 7.0
+K, H = 0.5, 7.5
 H_ONE_WAY, H_SURPLUS = 9.5, 14.0  # tests of which there are several, or which nobody waits for
 MEAN_MIN = 1.0  # people per bin; below, residuals are no normal numbers
 Z_MAX = 4.0

@@ -34,6 +34,7 @@ WHAT = {
     "forecast": ("flowmon.scoring.forecast", "the next hour of any counted series, from a CSV file"),
     "simulated": ("simulator.score", "the whole core on simulated days, beside what was true"),
     "waits": ("flowmon.scoring.waits", "the wait told to everyone who joins a line, from a CSV file"),
+    "onset": ("flowmon.scoring.onset", "crowding foreseen in any counted series, from a CSV file"),
     "trajectories": ("flowmon.scoring.trajectories", "people's tracks walked through simulated counters"),
 }
 
