@@ -2,7 +2,7 @@
 
 Theory of operation
     S     service time: finish - start where both are told; else the time between two services of one server when the
-          second customer had waited, as the server was then never idle. EW mean and variance, rate .02, after a plain
+          second customer had waited, as the server was then never idle. EW mean and variance, rate .005, after a plain
           mean; a time beyond 8 means is a break, not a service.
     c     servers: as told (planned or observed); else the distinct servers active lately (30 min, or 4 E[S] while the
           line never emptied that long); unknown when servers have no names.
@@ -24,7 +24,7 @@ import math
 from msgspec import Struct, field
 
 ACTIVE_S = 1_800.0
-RATE = 0.02
+RATE = 0.005
 GAP_RATE = 0.05
 SERVICES_MIN = 5  # before that many nothing is said
 BREAK = 8.0  # times the mean

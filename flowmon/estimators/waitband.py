@@ -60,7 +60,7 @@ class WaitBand:
     ...     band.learn(band.issue(100.0, 0), wait_s=50.0 + n * 37 % 101, value=100.0)   # 50..150, equally often
     >>> told = band.issue(100.0, 0)
     >>> round(told.p10), round(told.p90), round(told.hi - told.lo)
-    (60, 141, 81)
+    (60, 140, 83)
     """
 
     def __init__(self, groups: int) -> None:
