@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from flowmon.findings import Rejected
 from flowmon.venue.model import Venue
 from sensors import scrub
-from sensors.dialects import DIALECTS
+from sensors.dialects import DIALECTS, native
 from sensors.dialects.port import Dialect, Message
 from sensors.routes import Origin
 
@@ -82,7 +82,7 @@ class Rejects:
         if origin is None:
             return scrub.hears(message.topic, message.payload)
         if origin.dialect == "native":
-            return message.topic.rpartition("/")[2] in {"sighting", "presence"}
+            return message.topic.rpartition("/")[2] not in native.WHATS.keys() - {"sighting", "presence"}
         return origin.dialect in self._hearing
 
 

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from flowmon.venue.model import Counter
+from flowmon.venue.model import Counter, Receiver
 from sensors import scrub
 from sensors.dialects.port import Message
 from sensors.rejects import Rejects
@@ -78,3 +78,59 @@ def test_a_device_keeps_its_own_serial_and_telephones_do_not() -> None:
     assert scrub.scrub(data) == clean
     assert scrub.scrub(b"<macAddress>84:9a:40:00:00:01</macAddress>") == b"<macAddress>84:9a:40:00:00:01</macAddress>"
     assert scrub.scrub(b'{"serial":"geheim","password":"80:1F:12:00:00:01"}') == b'{"serial":"geheim","password":"***"}'
+
+
+PHONE = b"5F:4A:3B:2C:1D:0E"
+
+
+@pytest.mark.parametrize("field", ["gw_mac", "device_mac", "serial", "device_sn", "dev_eui", "mac"])
+def test_a_gateways_message_keeps_no_address_but_those_of_the_venue_file(field: str) -> None:
+    venue = small_venue(receivers={"ruuvi": Receiver(zone="hall", at=(0, 0), device="C8:25:2D:00:00:01")})
+    rejects = Rejects([venue])
+    payload = b'{"gateway":"C8252D000001","%s":"%s","rssi":-70,"id":"%s"}' % (field.encode(), PHONE, PHONE)
+    message = Message(topic="ruuvi/C8:25:2D:00:00:01/5F:4A:3B:2C:1D:0E", payload=payload, seen=5.0)
+    for origin in (Origin("small", "ruuvi", "C8:25:2D:00:00:01"), None):
+        kept = rejects.keep("small", message, origin, "no: 5F:4A:3B:2C:1D:0E", simulated=False)
+        assert kept is not None
+        raw = base64.b64decode(kept.raw)
+        assert b"C8252D000001" in raw
+        assert PHONE not in raw
+        assert (kept.topic, kept.reason) == ("ruuvi/C8:25:2D:00:00:01/***", "no: ***")
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b'{"mac":"112233445566"}', b'{"mac":"5f4a.3b2c.1d0e"}',
+        b"mac=5F%3A4A%3A3B%3A2C%3A1D%3A0E", b"5F 4A 3B 2C 1D 0E",
+        b'{"raw":"0201061AFF4C0002155F4A3B2C1D0E5F4A3B2C1D0E000100C5"}', b'{"d":"X0o7LB0OX0o7LB0OX0o7LB0OX0o7"}',
+        b"X0o7LB0OX0o7LB0OX0o7LB0OX0o7", b'{"local_name":"Annas Telefon"}', b'{"id":"name:Anna Muster"}',
+        b"\x81\xa7devices\x91\xc4\x0a\x5f\x4a\x3b\x2c\x1d\x0e",
+    ],
+)  # fmt: skip
+def test_what_was_heard_by_radio_goes_in_every_form(payload: bytes) -> None:
+    clean = scrub.scrub(payload, about_people=True).lower()
+    for mark in (b"5f4a", b"5f:4a", b"5f 4a", b"5f%3a", b"x0o7", b"1122", b"anna", b"muster", b"telefon", b"\x5f\x4a"):
+        assert mark not in clean
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b'{"face":{"id":"anna-1","more":[{"x":"anna-2"}]},"in":3}', b"{'gender':'anna','in':3}",
+        b'{"personName":"anna","in":3}', b"<a><gender>anna</gender><faceName>anna</faceName><in>3</in></a>",
+        b'{"in":3,"people_id":"anna', b"userName='anna m' in=3",
+        b'{"in":3,"img":"/9j/4AAQSkZJRgABAQannaAASABIAADanna4AAQSkZJRgABA"}',
+        b'in 3 \xff\xd8\xff\xe0 anna', b'{"age":{"anna":[1,{"b":"anna"}]},"in":3}',
+    ],
+)  # fmt: skip
+def test_what_is_known_of_a_person_goes_and_the_count_stays(payload: bytes) -> None:
+    clean = scrub.scrub(payload)
+    assert b"anna" not in clean
+    assert b"in" in clean
+    assert b"3" in clean
+
+
+def test_people_counted_by_what_they_are_stay_numbers_of_a_count() -> None:
+    body = b'{"logics":[{"name":"Door","counts":[{"name":"fw","value":3}],"interface":"eth0","message":"ok"}]}'
+    assert scrub.scrub(body) == body
