@@ -16,6 +16,10 @@ Keys of methods are snake case with the horizon or unit last, the same ones for 
     worst500_30min winkler_30min      lowest coverage of any 500 in a row; width + 20 × what is outside
     n_30min                           scored forecasts
     skill_30min                       1 - MAE ÷ MAE of clim_dev; of the model also with _lo and _hi
+    events_found events_known runs_unlisted        at the first declared threshold; all of them in `points`
+    crossings counted shadowed                     people over the line, as counted, share close to another
+    occupancy_wape occupancy_cov90                 of the room behind the line, every second
+    recall precision false_per_day lead_min        of crowding foreseen, at the false warnings allowed
 and in `report.comparisons` a row per baseline and horizon: ratio of the MAE with a 95 % interval from 1,000 resamples
 of whole days, and `beats`, true only when that interval excludes 1.
 
