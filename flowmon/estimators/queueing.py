@@ -18,6 +18,8 @@ than it is until labels have taught the model otherwise; a line without desks th
 its wait then includes the service.
 
 Source: Ibrahim & Whitt 2009 (LES, HOL, QL); Little 1961; ACRIS queue measurement (experienced, projected).
+
+The module is long because every kind of event of a line has its method over one ledger.
 """
 
 import itertools

