@@ -66,6 +66,7 @@ UNCREDITED_MIN = 3
 UNCREDITED_S = 86_400.0
 EVENT_BOTH_WAYS_MAX = 20
 UPLINKS_LOST_MAX = 10_000
+COMPLETE_MIN = 0.8
 
 
 class Crossing(NamedTuple):
@@ -260,6 +261,9 @@ class Intake:
             ledger.uncredited = 0
             self.notes.append(Note(fact.source, f"kind {line.key}", ""))
         ledger.credited = self.state.now
+        if fact.complete < COMPLETE_MIN and not fact.historical:
+            reason = f"saw {fact.complete:.0%} of its window and counted no more: look at its power and its load"
+            self.notes.append(Note(fact.source, f"complete {line.key}", reason))
         moment = self._moment(fact, end)
         again = fact.seen - ledger.seen >= clocks.STANDS_GAP_S  # a repetition is a sign of life, a prompt echo is none
         if fact.kind == "cumulative":

@@ -43,6 +43,12 @@ FAMILY = Family(
 #: What the two directions are called, the likelier name first: only one of them is read.
 FORWARD = ("fw", "forward", "in")
 BACKWARD = ("bw", "backward", "reverse", "out")
+_UNIT = "unit of queueing-time"
+_UNITS = {
+    **dict.fromkeys(("s", "sec", "second", "seconds"), 1.0),
+    **dict.fromkeys(("ms", "millisecond", "milliseconds"), 0.001),
+    **dict.fromkeys(("min", "minute", "minutes"), 60.0),
+}
 _QUEUE = "XLT_QUEUE_STATISTICS"
 _OTHERS = ("live_data", "wifi_bt_data", "recording_data")
 _NO_PEOPLE = ("XLT_GROUP_", "XLT_BICYCLE_", "XLT_PRAM_", "XLT_SHOPPING_CART_", "XLT_WRONG_WAY_")
@@ -135,10 +141,13 @@ def _is_unread(record: object) -> bool:
 
 def _queue(counts: Counts, told: dict[str, Any]) -> QueueReading:
     wait = counts.get("queueing-time")
+    unit = _UNITS.get(str(counts.get(_UNIT, "s")).lower())
+    if unit is None:
+        raise Undecodable(f"xovis: unknown unit of queueing-time: {counts[_UNIT]!r:.40}")
     return QueueReading(
         length=_people(counts, "queue-length"),
         outflow=_people(counts, "outflow"),
-        wait_s=None if wait is None else float(bodies.number(wait, "queueing-time")),
+        wait_s=None if wait is None else float(bodies.number(wait, "queueing-time")) * unit,
         **told,
     )
 
@@ -157,7 +166,10 @@ def _named(record: Counts) -> Iterator[tuple[str, object]]:
     for item in bodies.rows(record.get("counts", []), "counts"):
         count = bodies.table(item, "count")
         if count.get("value") is not None:  # null: nobody left the queue, so there is no mean
-            yield bodies.name(count.get("name"), "count name").lower(), count["value"]
+            name = bodies.name(count.get("name"), "count name").lower()
+            yield name, count["value"]
+            if name == "queueing-time" and count.get("unit") is not None:
+                yield _UNIT, count["unit"]
 
 
 def _people(counts: Counts, name: str) -> int | None:

@@ -1,6 +1,8 @@
 """One sighting per beacon, receiver and second."""
 
-from flowmon.facts import Sighting
+import msgspec
+
+from flowmon.facts import Sighting, identity
 from sensors.thinning import Thinning
 
 
@@ -35,3 +37,23 @@ def test_a_minute_later_a_sighting_is_forgotten() -> None:
     thinning = Thinning()
     assert all(thinning.keeps(heard(float(second))) for second in range(1_000))
     assert len(thinning._heard) <= 62
+
+
+def test_a_receiver_whose_clock_stands_is_heard_every_ten_seconds() -> None:
+    thinning = Thinning()
+    told = [msgspec.structs.replace(heard(10.0), seen=1_000.0 + n) for n in range(60)]
+    assert sum(thinning.keeps(sighting) for sighting in told) == 6
+
+
+def test_what_a_broker_delivers_again_after_a_reconnect_is_kept_once() -> None:
+    thinning = Thinning()
+    told = [msgspec.structs.replace(heard(10.0 + n), seen=11.0 + n) for n in range(5)]
+    again = [msgspec.structs.replace(sighting, seen=sighting.seen + 4.0) for sighting in told]
+    assert [thinning.keeps(sighting) for sighting in [*told, *again]] == 5 * [True] + 5 * [False]
+
+
+def test_a_restart_forgets_and_what_comes_again_has_the_same_identity() -> None:
+    first, second = heard(10.0), msgspec.structs.replace(heard(10.0), seen=99.0)
+    assert Thinning().keeps(first)
+    assert Thinning().keeps(second)
+    assert identity(first) == identity(second)
