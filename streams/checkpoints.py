@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 #: Speed matters more than size here: a snapshot is written every second.
 _COMPRESSION = 1
+#: What a seat may write: the changelog would otherwise grow by tens of gigabytes a day and venue.
+_BYTES_PER_S = 250_000
 #: Most of a worker's time that checkpoints may take: a large state is saved less often than every second.
 _SHARE = 0.03
 
@@ -133,12 +135,13 @@ class Seats(Generic[S]):
         if self._closed or self._seats.get(seat.key) is not seat:
             return
         began = self._now()
-        self._table[seat.key] = pack(Checkpoint(seat.offset, seat.fingerprint, seat.state.snapshot()))
+        packed = pack(Checkpoint(seat.offset, seat.fingerprint, seat.state.snapshot()))
+        self._table[seat.key] = packed
         for event in seat.events:
             event.ack()
         seat.events.clear()
         ended = self._now()
-        seat.due = ended + max(self._every_s, (ended - began) / _SHARE)
+        seat.due = ended + max(self._every_s, (ended - began) / _SHARE, len(packed) / _BYTES_PER_S)
 
     def leave(self) -> None:
         """Give up all seats: other workers may have gone further with them."""

@@ -1,7 +1,7 @@
 """Days like today: what followed on the days that looked the same up to now.
 
 Theory of operation
-    The last L values are compared with the values at the same time on each of the last `DAYS_KEPT` days:
+    The last L values are compared with the values at the same time on each of the last days:
         d_j = Σ_i .75^i |y(t-i) - y_j(t-i)| / s_i  ÷  Σ_i .75^i         s_i = 2 + √y + .05 · level
     The days nearest to today count most, w_j = exp(-1.5 (d_j / d_(8))²), d_(8) the eighth smallest distance. Then
         like(t+h)  = Σ w_j y_j(t+h) / Σ w_j
@@ -20,9 +20,11 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from flowmon.estimators.memory import packed, unpacked
+
 Array = NDArray[np.float64]
 
-DAYS_KEPT = 84
+DAYS_KEPT = 84  # unless told otherwise
 NEAREST = 8
 LAGS_MAX = 16
 LAG_WEIGHT = 0.75
@@ -30,7 +32,7 @@ SHARPNESS = 1.5
 
 
 class AnaloguesState(Struct, frozen=True):
-    """values: the ring as little-endian float32; last: index of the newest step, -1 before the first."""
+    """values: the ring as packed float32; last: index of the newest step, -1 before the first."""
 
     version: int
     values: bytes
@@ -38,7 +40,7 @@ class AnaloguesState(Struct, frozen=True):
 
 
 class Analogues:
-    """A ring of the last 84 days, `slots_of_day` steps each. Steps are numbered from any midnight on.
+    """A ring of the last `days_kept` days, `slots_of_day` steps each. Steps are numbered from any midnight on.
 
     >>> days = Analogues(slots_of_day=4)
     >>> for step in range(4 * 20): days.learn(step, [0.0, 10.0, 20.0, 5.0][step % 4])
@@ -47,15 +49,15 @@ class Analogues:
     10.0
     """
 
-    def __init__(self, slots_of_day: int) -> None:
-        if slots_of_day < 1:
-            raise ValueError("at least one slot a day")
+    def __init__(self, slots_of_day: int, days_kept: int = DAYS_KEPT) -> None:
+        if slots_of_day < 1 or days_kept < NEAREST:
+            raise ValueError(f"at least one slot a day and {NEAREST} days")
         self._day = slots_of_day
-        self._length = (DAYS_KEPT + 2) * slots_of_day
+        self._length = (days_kept + 2) * slots_of_day
         self._values = np.full(self._length, np.nan, dtype=np.float32)
         self._lags = np.arange(min(LAGS_MAX, max(3, slots_of_day // 6), slots_of_day))
         self._shares = LAG_WEIGHT**self._lags
-        self._ago = np.arange(1, DAYS_KEPT)
+        self._ago = np.arange(1, days_kept)
         self.last = -1
 
     def learn(self, step: int, value: float) -> None:
@@ -75,7 +77,7 @@ class Analogues:
         return float(self._values[step % self._length])
 
     def weigh(self, level: float) -> Array:
-        """How much each of the last 83 days looks like today, shape (83,), relative; `level`: size of usual values."""
+        """How much each of the days kept looks like today, (days_kept - 1,), relative; `level`: a usual value."""
         steps = self.last - self._lags
         today = self._read(steps).astype(np.float64)
         before = self._read(steps[None, :] - self._ago[:, None] * self._day).astype(np.float64)
@@ -101,11 +103,11 @@ class Analogues:
     @property
     def state(self) -> AnaloguesState:
         """A plain copy of everything remembered."""
-        return AnaloguesState(1, self._values.astype("<f4").tobytes(), self.last)
+        return AnaloguesState(1, packed(self._values), self.last)
 
     @state.setter
     def state(self, state: AnaloguesState) -> None:
-        values = np.frombuffer(state.values, dtype="<f4")
+        values = unpacked(state.values)
         if len(values) != self._length:
             raise ValueError(f"the state holds {len(values)} steps, not {self._length}: start anew")
         self._values, self.last = values.astype(np.float32), state.last

@@ -27,7 +27,7 @@ RATE = 0.15
 
 
 class ClimatologyState(Struct, frozen=True):
-    """week: mean per slot of the week; day: mean per slot of the day. Little-endian float32; NaN: never seen."""
+    """week: mean per slot of the week; day: mean per slot of the day. Packed float32; NaN: never seen."""
 
     version: int
     week: bytes

@@ -53,9 +53,9 @@ class Issued(Struct, frozen=True, array_like=True):
 
 
 class BandState(Struct, frozen=True):
-    """rings: scores per group as little-endian float16, the last of all together; tails: (groups, 2).
+    """rings: scores per group as float16, packed, the last of all together; tails: (groups, 2).
 
-    slots: usual error as little-endian float32, NaN: unknown.
+    slots: usual error as float32, packed, NaN: unknown.
     """
 
     version: int
@@ -175,7 +175,7 @@ class AdaptiveBand:
         """A plain copy of everything remembered."""
         return BandState(
             version=2,
-            rings=[np.array(ring, dtype="<f2").tobytes() for ring in self._rings],
+            rings=[packed(np.array(ring), "<f2") for ring in self._rings],
             places=list(self._places),
             tails=[list(tails) for tails in self._tails],
             together=list(self._together),
@@ -191,7 +191,7 @@ class AdaptiveBand:
         slots: list[float] = unpacked(state.slots).tolist()
         if len(state.rings) != len(self._rings) or len(slots) != len(self._slots):
             raise ValueError("the state is of other groups or slots: start anew")
-        self._rings = [np.frombuffer(ring, dtype="<f2").tolist() for ring in state.rings]
+        self._rings = [unpacked(ring, "<f2").tolist() for ring in state.rings]
         self._sorted = [sorted(ring) for ring in self._rings]
         self._places, self._tails = list(state.places), [list(tails) for tails in state.tails]
         self._together = list(state.together)

@@ -34,8 +34,9 @@ from typing import NamedTuple
 import numpy as np
 from msgspec import Struct
 
+from flowmon.estimators.analogues import DAYS_KEPT
 from flowmon.estimators.climatology import Array
-from flowmon.estimators.horizon import STEPS_MAX, Horizon, HorizonState
+from flowmon.estimators.horizon import MEMORIES, STEPS_MAX, Horizon, HorizonState, Memory
 from flowmon.estimators.regressors import CLIP, PLAUSIBLE, Regressors, RegressorsState
 
 DAY_S = 86_400
@@ -68,6 +69,8 @@ class Forecaster:
     """One series on a grid of `step_s` seconds (which divide a day), forecast at `horizons` (seconds).
 
     covariates: how many planned quantities are known for the future.
+    memories, days_kept: the linear models of each horizon, and how many days the analogues look back; with fewer, less
+    is remembered (per series, 5 min steps and 3 horizons: 16 kB a model, packed 5 kB each).
 
     >>> walk = Forecaster(step_s=3600, horizons=(3600,))
     >>> learned = [walk.learn(hour * 3600.0, 10.0 + hour % 24) for hour in range(24 * 40)]
@@ -80,14 +83,22 @@ class Forecaster:
     'climatology'
     """
 
-    def __init__(self, step_s: int = 600, horizons: Sequence[int] = (1800, 3600), covariates: int = 0) -> None:
+    def __init__(
+        self,
+        step_s: int = 600,
+        horizons: Sequence[int] = (1800, 3600),
+        covariates: int = 0,
+        *,
+        memories: tuple[Memory, ...] = MEMORIES,
+        days_kept: int = DAYS_KEPT,
+    ) -> None:
         if step_s <= 0 or DAY_S % step_s:
             raise ValueError(f"a step of {step_s} s does not divide a day: take 300, 600, 900, 1800 or 3600")
         if not horizons or any(h <= 0 or h % step_s or h // step_s > STEPS_MAX for h in horizons):
             raise ValueError(f"horizons are multiples of the step, from {step_s} s to {STEPS_MAX * step_s} s")
         self._step_s, self._covariates = step_s, covariates
-        self._series = Regressors(DAY_S // step_s)
-        self._horizons = {int(h): Horizon(int(h) // step_s, DAY_S // step_s, covariates) for h in horizons}
+        self._series = Regressors(DAY_S // step_s, days_kept)
+        self._horizons = {int(h): Horizon(int(h) // step_s, DAY_S // step_s, covariates, memories) for h in horizons}
         self._step = -1
 
     def learn(

@@ -17,9 +17,9 @@ from flowmon.estimators.memory import packed, unpacked
 from flowmon.estimators.recursive import RecursiveLeastSquares, RecursiveState
 from flowmon.estimators.regressors import EXPERTS, FEATURES, Regressors, View
 
-MEMORIES_DAYS = (8.0, 15.0, 30.0)
+Memory = tuple[float, float]  # of a linear model: days, and Huber's k (infinity: plain)
+MEMORIES: tuple[Memory, ...] = ((8.0, 1.5), (15.0, math.inf), (30.0, 1.5))
 MEMORY_MIN = 200.0
-HUBER = (1.5, math.inf, 1.5)
 LABELS_MIN = 200  # before that the linear models are silent
 EXPERT_DAYS, EXPERT_MIN = 4.0, 100.0
 TRIAL_DAYS = 7.0
@@ -57,16 +57,19 @@ class HorizonState(Struct, frozen=True):
 class Horizon:
     """The models, weights and band of one horizon, and the lessons that wait for their label."""
 
-    def __init__(self, ahead: int, day: int, covariates: int) -> None:
+    def __init__(self, ahead: int, day: int, covariates: int, memories: tuple[Memory, ...] = MEMORIES) -> None:
         self._ahead = ahead
-        forgetting = tuple(1.0 - 1.0 / max(MEMORY_MIN, days * day) for days in MEMORIES_DAYS)
-        self._models = RecursiveLeastSquares(FEATURES + 2 + 2 * covariates, forgetting, HUBER, single=True)
+        forgetting = tuple(1.0 - 1.0 / max(MEMORY_MIN, days * day) for days, _ in memories)
+        self._models = RecursiveLeastSquares(
+            FEATURES + 2 + 2 * covariates, forgetting, tuple(huber for _, huber in memories), single=True
+        )
         self._experts = Experts(len(EXPERTS) + len(forgetting), max(EXPERT_MIN, EXPERT_DAYS * day))
         self._trial = Experts(2, TRIAL_DAYS * day)
         self._trial_labels = TRIAL_DAYS * day
         self._bias = Climatology(day)
         self._band, self._plain = AdaptiveBand(day), AdaptiveBand(day, blocks=1)
         self._day = day
+        self._robust = np.array([math.isfinite(huber) for _, huber in memories])
         self._lessons: deque[Lesson] = deque(maxlen=STEPS_MAX)
 
     @property
@@ -86,7 +89,7 @@ class Horizon:
         forecasts = _array(lesson.forecasts)
         base = forecasts[0]
         if math.isfinite(base):
-            self._models.learn(unpacked(lesson.features), value - base, np.array([lesson.scale, 1.0, lesson.scale]))
+            self._models.learn(unpacked(lesson.features), value - base, np.where(self._robust, lesson.scale, 1.0))
             self._bias.learn(value - base, lesson.slot)
             self._experts.learn(forecasts, value)
         if lesson.issued is not None:
@@ -130,7 +133,7 @@ class Horizon:
     def _linear(self, view: View, features: Array) -> Array:
         """Forecasts of the linear models; NaN until they have learned enough."""
         if self._models.labels < LABELS_MIN:
-            return np.full(len(MEMORIES_DAYS), np.nan)
+            return np.full(len(self._robust), np.nan)
         linear: Array = np.maximum(view.experts[0] + self._models.estimate(features), 0.0)
         return linear
 

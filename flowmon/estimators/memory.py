@@ -24,11 +24,20 @@ def short(value: float) -> float:
     return math.ldexp(round(math.ldexp(mantissa, BITS)), exponent - BITS)
 
 
-def packed(values: NDArray[np.float64]) -> bytes:
-    """A flat array as little-endian float32, which holds what `short` gives."""
-    return values.astype("<f4").tobytes()
+def packed(values: NDArray[np.floating], kind: str = "<f4") -> bytes:
+    """A flat array as numbers of `kind`: first the first byte of each, then the second, which compresses well.
+
+    float32 holds what `short` gives.
+    """
+    plain = np.ascontiguousarray(values, dtype=kind)
+    return plain.view(np.uint8).reshape(-1, plain.itemsize).T.tobytes()
 
 
-def unpacked(data: bytes) -> NDArray[np.float64]:
-    """The array of `packed`."""
-    return np.frombuffer(data, dtype="<f4").astype(np.float64)
+def unpacked(data: bytes, kind: str = "<f4") -> NDArray[np.float64]:
+    """The array of `packed`. Raises ValueError when it cannot be one.
+
+    >>> unpacked(packed(np.array([1.5, -2.0]))).tolist()
+    [1.5, -2.0]
+    """
+    planes = np.frombuffer(data, dtype=np.uint8).reshape(np.dtype(kind).itemsize, -1)
+    return np.ascontiguousarray(planes.T).view(kind).reshape(-1).astype(np.float64)

@@ -18,13 +18,15 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from flowmon.estimators.memory import packed, unpacked
+
 Array = NDArray[np.float64]
 
 TRACE_MAX = 1e4  # × d × the prior: beyond that P is numbers, not knowledge
 
 
 class RecursiveState(Struct, frozen=True):
-    """theta: (K, d); covariance: upper triangles of (K, d, d), little-endian; labels: how many were learned."""
+    """theta: (K, d); covariance: upper triangles of (K, d, d), packed; labels: how many were learned."""
 
     version: int
     theta: list[list[float]]
@@ -91,11 +93,11 @@ class RecursiveLeastSquares:
     def state(self) -> RecursiveState:
         """A plain copy of everything remembered."""
         triangles = self._covariance[:, *self._triangle]
-        return RecursiveState(2, self._theta.tolist(), triangles.astype(self._bytes).tobytes(), self.labels)
+        return RecursiveState(2, self._theta.tolist(), packed(triangles.reshape(-1), self._bytes), self.labels)
 
     @state.setter
     def state(self, state: RecursiveState) -> None:
-        theta, triangles = np.array(state.theta), np.frombuffer(state.covariance, dtype=self._bytes)
+        theta, triangles = np.array(state.theta), unpacked(state.covariance, self._bytes)
         if theta.shape != self._theta.shape or triangles.size != len(theta) * len(self._triangle[0]):
             raise ValueError(f"the state is of shape {theta.shape}, not {self._theta.shape}: start anew")
         upper = np.zeros_like(self._covariance)

@@ -19,7 +19,7 @@ import math
 import numpy as np
 from msgspec import Struct
 
-from flowmon.estimators.analogues import Analogues, AnaloguesState
+from flowmon.estimators.analogues import DAYS_KEPT, Analogues, AnaloguesState
 from flowmon.estimators.climatology import DAYS, Array, Climatology, ClimatologyState, clim_dev
 from flowmon.estimators.weekdays import Weekdays, WeekdaysState
 
@@ -74,11 +74,11 @@ class Regressors:
     [10.0, 10.0]
     """
 
-    def __init__(self, slots_of_day: int) -> None:
+    def __init__(self, slots_of_day: int, days_kept: int = DAYS_KEPT) -> None:
         self._day = slots_of_day
         self.usual = Climatology(slots_of_day)
         self._slow, self._fast = Climatology(slots_of_day, SLOW), Climatology(slots_of_day, FAST)
-        self._weekdays, self.analogues = Weekdays(slots_of_day), Analogues(slots_of_day)
+        self._weekdays, self.analogues = Weekdays(slots_of_day), Analogues(slots_of_day, days_kept)
         lives = np.maximum(np.array(HALF_LIVES_MIN), slots_of_day * np.array(HALF_LIVES_DAYS))
         self._forget = 0.5 ** (1.0 / lives)
         self._ratio_forget = 0.5 ** (1.0 / max(2.0, slots_of_day * RATIO_DAYS))

@@ -1,12 +1,15 @@
 """What every zone and the whole venue will hold in 15, 30 and 60 minutes: one forecaster each, fed while it is open.
 
 Theory of operation
-    Every five minutes the closed number of a place goes to its `estimators.forecast.Forecaster`, in quarters of a
+    Every five minutes the closed number of a place goes to its `estimators.forecast.Forecaster`, in halves of a
     person; each place has its own second of the five minutes, so that no tick bears all of them. What is not believed
     (a blind counter, a bad or stale number) is a gap: it teaches nothing, and climatology speaks until it is over.
     Nothing is learned while the venue is closed.
 
     Bookings are a plan that all places share: people booked for the hour up to now, and up to each horizon.
+
+    The band of the forecaster is of the number that will be shown; how far that may be from the people who are there is
+    the band of the number now, and the two are added in squares.
 
     After closing time nobody is expected (`method` closed); for the hour in which the last visitors walk out, whoever
     is inside now may still be. Where even this time of day is new (`persistence`, the first day) the band of the
@@ -30,7 +33,7 @@ from flowmon.estimators.port import Z90
 from flowmon.findings import Forecast, VenueState, ZoneState
 from flowmon.monitor.bookings import Bookings, Slot
 from flowmon.monitor.states import StatesState
-from flowmon.venue.hours import SWEEP_S, open_until
+from flowmon.venue.hours import empty_from, open_until
 from flowmon.venue.model import Venue
 
 STEP_S = 300
@@ -38,7 +41,9 @@ HORIZONS_S = (900, 1_800, 3_600)
 VENUE = "venue"  # the whole venue, among the zones; a zone of that name goes first
 UNBELIEVED = ("stale", "bad")
 SHARE_PER_S = 0.5 / 3_600.0  # of a zone's capacity that may come or go unforeseen
-GRAIN = 4.0  # numbers are learned in quarters: finer is noise, and noise is what makes a memory large
+GRAIN = 2.0  # numbers are learned in halves: finer is noise, and noise is what makes a memory large
+MEMORIES = ((15.0, 1.5),)  # one linear model instead of three, and eight weeks: 1 % less accurate, half the size
+DAYS_KEPT = 56
 SETBACK_S = 86_400.0  # a clock that goes back by more was far wrong: what was learned since is of no known time
 
 
@@ -104,7 +109,7 @@ class Forecasts:
     def save(self) -> ForecastsState:
         """The state to keep."""
         for place in sorted(self._learned):
-            self.state.memories[place] = zlib.compress(msgspec.msgpack.encode(self._forecasters[place].state), 1)
+            self.state.memories[place] = zlib.compress(msgspec.msgpack.encode(self._forecasters[place].state))
         self._learned.clear()
         self.state.booked = self.bookings.slots
         return self.state
@@ -116,9 +121,9 @@ class Forecasts:
         name = self.places[place]
         last = self.state.told.get(name, [])
         if closes is None:
-            if not last or all(forecast.method == "closed" for forecast in last):
+            if not last or all(forecast.method == "closed" and forecast.hi == 0.0 for forecast in last):
                 return []
-            told = [self._closed(name, shown, at, horizon, 0.0) for horizon in HORIZONS_S]
+            told = [self._closed(name, shown, at, horizon) for horizon in HORIZONS_S]
         else:
             people = math.nan if shown.occupancy is None or shown.quality in UNBELIEVED else shown.occupancy
             people = round(people * GRAIN) / GRAIN if math.isfinite(people) else math.nan
@@ -138,11 +143,14 @@ class Forecasts:
         """One forecast; None when nothing is known."""
         name = self.places[place]
         if at + horizon >= closes:
-            return self._closed(name, shown, at, horizon, shown.hi if at + horizon < closes + SWEEP_S else 0.0)
+            return self._closed(name, shown, at, horizon)
         outlook = self._forecasters[place].forecast(horizon)
         if outlook.value is None or outlook.lo is None or outlook.hi is None or outlook.method is None:
             return None
         value, lo, hi = outlook.value, outlook.lo, outlook.hi
+        if shown.occupancy is not None:
+            below, above = shown.occupancy - shown.lo, shown.hi - shown.occupancy
+            lo, hi = max(0.0, value - math.hypot(value - lo, below)), value + math.hypot(hi - value, above)
         if outlook.method == "persistence":
             reach = SHARE_PER_S * horizon * shown.capacity
             lo, hi = min(lo, max(0.0, value - reach)), max(hi, value + reach)
@@ -157,15 +165,15 @@ class Forecasts:
             p_over=round(over(Outlook(value, lo, hi, None), shown.capacity), 4) if shown.capacity > 0 else None,
         )
 
-    @staticmethod
-    def _closed(name: str, shown: ZoneState | VenueState, at: float, horizon: int, hi: float) -> Forecast:
+    def _closed(self, name: str, shown: ZoneState | VenueState, at: float, horizon: int) -> Forecast:
+        """Nobody is expected after closing time."""
         return Forecast(
             at=at,
             zone=name,
             horizon_s=float(horizon),
             occupancy=0.0,
             lo=0.0,
-            hi=max(0.0, hi),
+            hi=round(max(0.0, shown.hi), 2) if at + horizon < empty_from(self._venue, at) else 0.0,
             method="closed",
             p_over=0.0 if shown.capacity > 0 else None,
         )
@@ -197,7 +205,7 @@ def over(outlook: Outlook, capacity: float) -> float:
 
 def _unpacked(memory: bytes) -> Forecaster:
     """The forecaster that was packed; a new one for nothing."""
-    forecaster = Forecaster(STEP_S, HORIZONS_S, covariates=1)
+    forecaster = Forecaster(STEP_S, HORIZONS_S, covariates=1, memories=MEMORIES, days_kept=DAYS_KEPT)
     if memory:
         forecaster.state = msgspec.msgpack.decode(zlib.decompress(memory), type=ForecasterState)
     return forecaster
