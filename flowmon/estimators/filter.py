@@ -188,11 +188,13 @@ class Crowd:
         *,
         reported: NDArray[np.bool_] | None = None,
         covered: NDArray[np.bool_] | None = None,
+        missing: Array | None = None,
     ) -> None:
         """People counted per direction (D,) over the last `seconds`.
 
         reported: directions whose window just ended. covered: directions whose count is of all the time they were
         silent (a register that went on): what was assumed of them meanwhile is taken back.
+        missing: people (sd) that a direction may have missed beside them, (D,).
         What is not finite or negative is not learned.
         """
         if not (np.isfinite(crossings).all() and (crossings >= 0).all() and math.isfinite(seconds)) or seconds < 0:
@@ -215,6 +217,8 @@ class Crowd:
         self._age += seconds
         self._told += seconds
         self._age[(crossings > 0) if reported is None else reported | (crossings > 0)] = 0.0
+        if missing is not None:
+            self._p[self._n, self._n] += (self._a * missing**2) @ self._a.T
         self._waiting = self._waiting + crossings
         self._waited += seconds
         if self._waited >= STEP_S:

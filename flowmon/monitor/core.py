@@ -44,9 +44,10 @@ from flowmon.monitor.occupancy import LOOK_EVERY_S, Occupancy, OccupancyState
 from flowmon.monitor.queues import Queues, QueuesState
 from flowmon.monitor.states import REPEAT_S, States, StatesState
 from flowmon.monitor.visits import Visits, VisitsState
+from flowmon.monitor.watch import Watch, WatchState
 from flowmon.venue.model import Venue, fingerprint
 
-VERSION = 4
+VERSION = 5
 STEP_MAX_S = 60.0  # ticks that are further apart were missed, not lived through
 REFUSALS_REPEAT_S = 60.0
 REFUSALS_MAX = 1_000
@@ -64,6 +65,7 @@ class MonitorState(Struct):
     conservation: ConservationState
     queues: QueuesState
     visits: VisitsState
+    watch: WatchState
     health: HealthState
     alerts: AlertsState
     states: StatesState
@@ -82,6 +84,7 @@ class Monitor:
         self._conservation = Conservation(venue, state.conservation if state else None)
         self._queues = Queues(venue, state.queues if state else None)
         self._visits = Visits(state.visits if state else None)
+        self._watch = Watch(venue, state.watch if state else None)
         self._health = Health(venue, state.health if state else None)
         self._alerts = Alerts(venue, state.alerts if state else None)
         self._health.clocks = self._intake.state.clocks
@@ -163,6 +166,7 @@ class Monitor:
                 conservation=self._conservation.state,
                 queues=self._queues.state,
                 visits=self._visits.state,
+                watch=self._watch.save(),
                 health=self._health.state,
                 alerts=self._alerts.state,
                 states=self._states.save(),
@@ -331,6 +335,7 @@ class Monitor:
         self._conservation.leap()
         self._queues.forget()
         self._health.leap(now)
+        self._watch.leap()
         self._alerts.leap()
         self._forecasts.leap(now)
         self._states.move(set(self.venue.zones))
@@ -338,7 +343,8 @@ class Monitor:
     def _close(self, ripe: list[Crossing], at: float, step: float) -> list[Finding]:
         findings: list[Finding] = []
         now = self._intake.state.now
-        for device, code, reason in self._conservation.close(ripe, at, now):
+        blind = self._health.blind_counters()
+        for device, code, reason in [*self._conservation.close(ripe, at, now), *self._watch.close(ripe, at, blind)]:
             self._health.doubt(device, code, reason, now, lasting=True)
         turned = self._health.close(now)
         emptied = self._occupancy.empty_if_closed(at)
@@ -346,7 +352,8 @@ class Monitor:
             self._queues.forget()
         if self._occupancy.state.empty_at != self._conservation.state.empty_at:
             self._conservation.empty(self._occupancy.state.empty_at)
-        corrected = self._occupancy.close(ripe, self._health.blind_counters(), at, step)
+        dead, lying = self._watch.doubted()
+        corrected = self._occupancy.close(ripe, self._health.blind_counters() | dead, at, step, lying=lying)
         dwells = self._visits.close(at)
         explained: list[Finding] = []
         if at // LOOK_EVERY_S != (at - step) // LOOK_EVERY_S:

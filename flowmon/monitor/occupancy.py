@@ -151,12 +151,14 @@ class Occupancy:
         reported, covered = self._reported(ripe)
         if blind or self.state.blind_since or lying:
             self._crowd.doubt(self._doors.directions(blind), self._doors.directions(lying - blind))
-        self._crowd.learn(counts, step_s, reported=reported, covered=covered)
+        gaps = [crossing for crossing in ripe if crossing.period_s > GAP_S]
+        gap = GAP_SHARE * self._doors.counts(gaps) if gaps else None
+        self._crowd.learn(counts, step_s, reported=reported, covered=covered, missing=gap)
         self.state.blind_since = {name: self.state.blind_since.get(name, at) for name in sorted(blind)}
         for crossing in ripe:
             self._wait(crossing, -1)
         patience = self._patience()
-        settled = self._baseline.close(ripe, counts, self._missing(ripe, blind, step_s), patience, at)
+        settled = self._baseline.close(ripe, counts, self._missing(gap, blind, step_s), patience, at)
         self._refresh()
         if self._baseline.takes_over:
             return [
@@ -219,12 +221,11 @@ class Occupancy:
                 covered[column : column + 2] = True
         return reported, covered
 
-    def _missing(self, ripe: list[Crossing], blind: set[str], step_s: float) -> Array | None:
-        """People the balance has probably missed at silent doors and in long gaps, (D,)."""
-        gaps = [crossing for crossing in ripe if crossing.period_s > GAP_S]
-        if not blind and not gaps:
-            return None
-        missing = GAP_SHARE * self._doors.counts(gaps)
+    def _missing(self, gap: Array | None, blind: set[str], step_s: float) -> Array | None:
+        """People the balance has probably missed in long gaps and at silent doors, (D,)."""
+        if not blind:
+            return gap
+        missing = np.zeros(self._waiting.size) if gap is None else gap.copy()
         silent = sorted(self._doors.directions(blind))
         missing[silent] += self._crowd.usual[silent] * step_s
         return missing
