@@ -63,7 +63,8 @@ def zones(at: int = NOW) -> dict[str, Fields]:
             "q": quality,
             "at": at - (74_000 if quality == "stale" else 1_000),
             "age": 15_780.0,
-            "m": "raw",
+            "m": "balance" if name == "cloakroom" else "filter",
+            "inp": ["counters", "beacons", "closing"],
             "raw": int(occ) - 2,
             "bcn": int(occ / 9),
             "prov": False,
@@ -86,17 +87,107 @@ def building(at: int = NOW) -> Fields:
             "q": "good",
             "at": at - 1_000,
             "age": 18_200.0,
+            "next": "sculpture",
             "prov": False,
         }
     }
+
+
+def reasons(at: int = NOW) -> dict[str, Fields]:
+    """Why every number is what it is, as the channel `why` has it: sums that are right, told half a minute ago."""
+    document, told = venue(), zones(at)
+    found: dict[str, Fields] = {}
+    for name, shown in told.items():
+        counters = [
+            counter
+            for counter, known in document["counters"].items()
+            if name in document["portals"][known["portal"]]["between"]
+        ]
+        doors = [
+            {"c": counter, "in": 210.4 + i, "out": 196.2, "gi": 1.02, "go": 0.98, "ni": 206 + i, "no": 200}
+            for i, counter in enumerate(counters)
+        ]
+        moved = sum(door["in"] - door["out"] for door in doors)
+        evidence = {"beacons": -2.4, "negative": 0.6}
+        recounted = name == "sculpture"
+        base = shown["occ"] - moved - sum(evidence.values())
+        found[name] = {
+            "v": shown["occ"],
+            "sd": round((shown["hi"] - shown["occ"]) / 1.645, 2),
+            "base": round(base, 2),
+            "by": "recount" if recounted else "closing",
+            "t": at - (2_520_000 if recounted else 15_780_000),
+            "doors": doors,
+            "ev": evidence,
+            "share": 0.142,
+            "m": shown["m"],
+            "at": at - 20_000,
+        }
+    return found
+
+
+def forecasts(at: int = NOW) -> dict[str, Fields]:
+    """What the star room and the sculptures will hold, as the channel `forecast` has it."""
+    found: dict[str, Fields] = {}
+    for zone, occ in (("star-room", 58.0), ("sculpture", 48.0)):
+        for i, (horizon, method) in enumerate(((900, "model"), (1800, "model"), (3600, "clim_dev"))):
+            people = occ - 3.0 * i
+            found[f"{zone}/{horizon}"] = {
+                "zone": zone,
+                "horizon": horizon,
+                "occ": people,
+                "lo": people - 6 - 3 * i,
+                "hi": people + 7 + 3 * i,
+                "at": at - 60_000,
+                "m": method,
+                "over": 0.35 if zone == "star-room" else 0.01,
+            }
+    return found
+
+
+def corrections(at: int = NOW) -> list[Fields]:
+    """Lines of the audit log, the oldest first."""
+    told = {"what": "correction", "note": ""}
+    return [
+        told
+        | {
+            "zone": "sculpture",
+            "before": 40.2,
+            "after": 44.0,
+            "reason": "recount",
+            "by": "M. Dupont",
+            "note": "at the door",
+            "at": at - 2_520_000,
+        },
+        told
+        | {"zone": "star-room", "before": 51.2, "after": 48.6, "reason": "beacons", "by": "filter", "at": at - 600_000},
+        told
+        | {
+            "zone": "star-room",
+            "before": 55.0,
+            "after": 57.4,
+            "reason": "neighbour",
+            "by": "filter",
+            "at": at - 120_000,
+        },
+    ]
 
 
 def queues(at: int = NOW) -> dict[str, Fields]:
     """Both queues, as the channel `queues` has them."""
     long = {"len": 64, "lo": 60, "hi": 68, "leaving": 1140.0, "p50": 1380.0, "p90": 1740.0, "thr": 2.8, "desks": 2}
     short = {"len": 12, "lo": 9, "hi": 15, "leaving": 210.0, "p50": 230.0, "p90": 340.0, "thr": 3.6, "desks": 3}
-    told = {"q": "good", "at": at - 1_000, "m": "length-over-throughput"}
-    return {"entrance": long | told, "tickets": short | told}
+    told = {"q": "good", "at": at - 1_000}
+    return {
+        "entrance": long | told | {"m": "blend", "sign": 1800.0},
+        "tickets": short | told | {"m": "length-over-throughput", "sign": 300.0},
+    }
+
+
+_UNWELL = {
+    "ctr-painting-modern": ("silent", "nothing heard for 400 s"),
+    "ctr-antiquity-star": ("suspect", "loses one in five of those who go in"),
+}
 
 
 def sensors(at: int = NOW) -> dict[str, Fields]:
@@ -107,12 +198,13 @@ def sensors(at: int = NOW) -> dict[str, Fields]:
         between = document["portals"][counter["portal"]]["between"]
         found[name] = {
             "kind": "counter",
-            "health": "silent" if name == "ctr-painting-modern" else "good",
+            "health": _UNWELL.get(name, ("good", ""))[0],
             "since": at - 360_000,
-            "reason": "",
+            "reason": _UNWELL.get(name, ("", ""))[1],
             "last": at - (400_000 if name == "ctr-painting-modern" else 2_000),
             "zones": [zone for zone in between if zone != "outside"],
-            "skew": 0.1,
+            "skew": 41.0 if name == "ctr-star-sculpture" else 0.1,
+            "time": "shifted" if name == "ctr-star-sculpture" else "device",
             "at": at - 1_000,
         }
     return found

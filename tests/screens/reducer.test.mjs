@@ -107,6 +107,25 @@ test("a snapshot of alerts lists the open ones; the others are over", () => {
   assert.deepEqual(s.alerts, {});
 });
 
+const fix = (seq, over) => ({ t: "ev", ch: "audit", seq, audit: { what: "correction", zone: "foyer", before: 1, after: 2, reason: "beacons", by: "filter", note: "", at: seq, ...over } });
+
+test("corrections are kept by room, once each, and forgotten with their history", () => {
+  let s = say(after(), fix(4, {}));
+  s = say(s, fix(5, { zone: "hall" }));
+  s = say(s, { t: "ev", ch: "audit", seq: 6, audit: { what: "rejected", source: "x", reason: "y" } });
+  s = say(s, { t: "snap", ch: "audit", epoch: "k7Qp", seq: 6, z: {} });
+  s = say(s, fix(5, { zone: "hall" }));
+  assert.deepEqual(Object.entries(s.fixes).map(([zone, all]) => [zone, all.map((x) => x.at)]), [["foyer", [4]], ["hall", [5]]]);
+  assert.deepEqual([s.chans.audit.seq, s.chans.audit.synced], [6, true]);
+  for (let i = 7; i < 200; i++) s = say(s, fix(i, {}));
+  assert.ok(s.fixes.foyer.length <= 30);
+  const holes = say(s, { t: "snap", ch: "audit", epoch: "k7Qp", seq: 5000, gap: true, z: {} });
+  assert.deepEqual(holes.fixes, {});
+  const anew = say(s, { t: "welcome", epoch: "other", hb_ms: 2000, mode: "live" });
+  assert.deepEqual([anew.fixes, anew.chans.audit.seq], [{}, null]);
+  assert.equal(say(anew, fix(1, {})).fixes.foyer.length, 1);
+});
+
 test("the alert log is bounded", () => {
   let s = after();
   for (let i = 0; i < 1000; i++) {

@@ -81,11 +81,14 @@ class FakeFeed:
             "queues": museum.queues(at),
             "sensors": museum.sensors(at),
             "alerts": museum.alerts(),
+            "why": museum.reasons(at),
+            "forecast": museum.forecasts(at),
         }
+        self.audit = museum.corrections(at)
         self.can = ["ack", "recount", "shelve"]
         self.heard: list[Fields] = []
         self.subprotocols: list[str] = []
-        self.seq: dict[str, int] = dict.fromkeys(self.channels, 10)
+        self.seq: dict[str, int] = dict.fromkeys([*self.channels, "audit"], 10)
         self.epoch = "k7Qp"
         self.refuses = False
         self._sockets: list[WebSocketRoute] = []
@@ -105,8 +108,11 @@ class FakeFeed:
             route.send(json.dumps(head | {"rate": 1.0, "simulated": self.simulated, "can": self.can}))
         elif said["t"] == "sub":
             ch = said["ch"]
+            if ch == "audit" and said.get("last"):
+                for number, line in enumerate(self.audit, self.seq[ch] - len(self.audit) + 1):
+                    route.send(json.dumps({"t": "ev", "ch": ch, "seq": number, "audit": line}))
             snap = {"t": "snap", "id": said["id"], "ch": ch, "epoch": self.epoch, "seq": self.seq[ch], "at": self.at}
-            route.send(json.dumps(snap | {"z": self.channels[ch]}))
+            route.send(json.dumps(snap | {"z": self.channels.get(ch, {})}))
 
     def say(self, message: Fields) -> None:
         """Send a message to every page."""

@@ -25,10 +25,11 @@ def test_floor_draws_every_zone_with_number_interval_and_label(visit: Open, feed
     for name, zone in ZONES.items():
         room = page.locator(f'.plan [data-zone="{name}"]')
         told = feed.channels["zones"][name]
+        expect(room.locator(".zone-number")).to_contain_text(str(told["occ"]))
         label = room.get_attribute("aria-label") or ""
         assert label.startswith(zone["name"])
-        assert f"{told['occ']} people, between {told['lo']} and {told['hi']}, capacity {told['cap']}" in label
-        expect(room.locator(".zone-number")).to_contain_text(str(told["occ"]))
+        assert f"{told['occ']} people, between {told['lo']} and {told['hi']}, " in label
+        assert f"capacity {told['cap']}" in label
     star = page.locator('.plan [data-zone="star-room"]').get_attribute("aria-label") or ""
     assert "over capacity" in star
     assert "critical alert, not taken" in star
@@ -104,6 +105,95 @@ def test_arrow_keys_walk_through_doors_and_enter_opens_a_room(visit: Open, feed:
     expect(page.locator(".room h2")).to_have_text("Shop")
     assert "room=shop" in page.url
     expect(page.locator('.plan [data-zone="shop"]')).to_be_focused()
+
+
+def test_every_room_of_the_floor_says_value_interval_method_and_age(visit: Open, feed: FakeFeed) -> None:
+    page = visit("/floor?floor=all&lang=en", viewport={"width": 1920, "height": 1080})
+    feed.beat()
+    page.clock.run_for(600)
+    for name in ZONES:
+        room, told = page.locator(f'.plan [data-zone="{name}"]'), feed.channels["zones"][name]
+        shown = " ".join(room.locator("text").all_text_contents())
+        for part in (str(told["occ"]), f"{told['lo']}–{told['hi']}", "in − out" if name == "cloakroom" else "model"):
+            assert part in shown, (name, part, shown)
+        assert "4 h 23" in shown, (name, shown)
+        assert "certain 4 h 23 ago" in (room.get_attribute("aria-label") or "")
+    feed.change("zones", {"shop": {"occ": None, "lvl": "unknown"}})
+    shop = page.locator('.plan [data-zone="shop"]')
+    expect(shop.locator(".zone-number")).to_have_text("—")
+    assert shop.locator(".zone-origin").count() == 0
+
+
+def test_the_room_says_why_its_number_is_what_it_is(visit: Open, feed: FakeFeed) -> None:
+    page = visit("/floor?room=star-room&lang=en")
+    feed.beat()
+    page.clock.run_for(600)
+    told = feed.channels["why"]["star-room"]
+    why = page.locator(".why")
+    rows = why.locator("tbody td").all_inner_texts()
+    assert sum(float(text.replace("−", "-")) for text in rows) == pytest.approx(told["v"], abs=0.1 * len(rows))
+    expect(why).to_contain_text("in 206 counted × 1.02 = 210")
+    expect(why.locator("tfoot")).to_contain_text("58.0")
+    expect(why.locator("tfoot")).to_contain_text("of counters, beacons, the empty night")
+    expect(why.locator(".fixes li")).to_have_count(2)
+    expect(why.locator(".fixes li").first).to_contain_text("55.0 → 57.4 · a certain number next door")
+    feed.seq["audit"] += 1
+    line = feed.audit[1] | {"at": NOW, "reason": "recount", "by": "ines", "note": "twice"}
+    feed.say({"t": "ev", "ch": "audit", "seq": feed.seq["audit"], "audit": line})
+    expect(why.locator(".fixes li").first).to_contain_text("somebody counted · ines")
+    expect(page.locator(".unwell-list")).to_contain_text("loses one in five of those who go in")
+    expect(page.locator(".unwell-list")).to_contain_text("its clock is off by 41 s")
+    feed.change("why", {"star-room": {"v": -1.2}})
+    expect(why.locator("tfoot")).to_contain_text("0.0")
+    expect(why).to_contain_text("fewer than nobody is shown as nobody")
+
+
+def test_a_base_ends_the_corrections_of_before(visit: Open, feed: FakeFeed) -> None:
+    page = visit("/floor?room=star-room&lang=fr")
+    expect(page.locator(".fixes li")).to_have_count(2)
+    feed.change("why", {"star-room": {"by": "recount", "t": NOW - 300_000}})
+    expect(page.locator(".fixes li")).to_have_count(1)
+    expect(page.locator(".why")).to_contain_text("Quelqu’un a compté")
+
+
+def test_the_room_shows_what_is_expected_while_it_is_worth_something(visit: Open, feed: FakeFeed) -> None:
+    page = visit("/floor?room=star-room&lang=en")
+    feed.beat()
+    expect(page.locator(".expected li")).to_have_count(3)
+    first = page.locator(".expected li").first
+    for part in ("in 15 min", "58", "52–65", "model", "full: 35%"):
+        expect(first).to_contain_text(part)
+    feed.beat(NOW + 16 * 60_000)
+    expect(page.locator(".expected")).to_have_count(0)
+
+
+def test_where_to_count_next_leads_to_its_form(visit: Open, feed: FakeFeed) -> None:
+    page = visit("/floor?room=star-room&lang=en", viewport={"width": 360, "height": 740})
+    page.get_by_role("button", name="Sculpture", exact=True).click()
+    expect(page.locator(".room h2")).to_have_text("Sculpture")
+    expect(page.locator(".count-here")).to_contain_text("Count here next")
+    page.get_by_role("button", name="I counted this room").click()
+    field = page.get_by_label("I counted", exact=True)
+    expect(field).to_be_focused()
+    expect(field).to_be_in_viewport()
+    for target in (field, page.get_by_role("button", name="Correct the number")):
+        box = target.bounding_box()
+        assert box is not None
+        assert box["height"] >= 44
+    field.fill("41")
+    page.get_by_role("button", name="Correct the number").click()
+    until(page, lambda: bool(feed.commands()), "the command")
+    assert (feed.commands()[0]["zone"], feed.commands()[0]["people"]) == ("sculpture", 41)
+
+
+def test_a_queue_says_its_method_and_what_the_sign_may_promise(visit: Open, feed: FakeFeed) -> None:
+    page = visit("/queues?lang=en")
+    feed.beat()
+    entrance = page.locator('[data-queue="entrance"]')
+    expect(entrance.locator(".queue-method")).to_have_text("Method · learned from waits")
+    expect(entrance).to_contain_text("30 min")
+    feed.change("queues", {"entrance": {"m": "a-new-one", "sign": None}})
+    expect(entrance.locator(".queue-method")).to_have_text("Method · a-new-one")
 
 
 def test_a_recount_is_sent(visit: Open, feed: FakeFeed) -> None:

@@ -76,7 +76,7 @@ def test_every_number_is_the_sum_of_its_parts_and_the_one_told_then(morning: lis
     told: dict[str, ZoneState] = {}  # the closed number each zone had last
     straight = Monitor(VENUE)
     records_left = iter(morning)
-    held = next(records_left)
+    held = next(records_left, None)
     for after in (700, 3_000, RECOUNT_S + 5, 6_400, 9_001, 20_000):
         until = begin(morning) + after
         while held is not None and held.record[-1].seen <= until:

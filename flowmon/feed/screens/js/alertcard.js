@@ -60,6 +60,12 @@ function noteForm(alert, { f, act }) {
     <button type="button" class="quiet" @click=${() => act.note(null)}>${f.t("alerts.cancel")}</button></form>`;
 }
 
+/** What is known of the device an alert is about: the reason its health turned. */
+function deviceSays(alert, state) {
+  const s = alert.text?.startsWith("device") ? state.sensors[alert.subject] : null;
+  return s?.reason && s.health !== "good" ? html`<p class="alert-reason">${s.reason}</p>` : nothing;
+}
+
 /**
  * o: {state, venue, now, f, act: {ack, note, go, select}, compact, chosen, noting, history}
  * A history line is frozen as it was; any other shows the watched value as it is now.
@@ -76,6 +82,7 @@ export function alertCard(alert, o) {
     <div class="alert-text">
       <p class="alert-subject">${subjectName(alert, venue, f)}<span class="alert-pri">${f.t(`pri.${alert.pri}`)}</span></p>
       <p class="alert-sentence">${sentence(alert, f, live)}${end === null ? nothing : f.t("alerts.ends_below", { limit: alert.unit === "people" ? f.n(end) : f.quantity(end, alert.unit) })}</p>
+      ${deviceSays(alert, state)}
       <p class="alert-when">${when(alert, o).filter(Boolean).join(" · ")}
         ${alert.note ? html`<span class="note">${f.t("alerts.quoted", { note: alert.note })}</span>` : nothing}</p>
       ${refused ? html`<p class="refused" role="status"><strong>${f.t("refused.title")}</strong> ${refusal(refused, f)}</p>` : nothing}

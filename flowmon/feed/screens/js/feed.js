@@ -11,6 +11,7 @@ const CREDIT_EVERY_MS = 250;
 /** Closing codes after which trying again cannot help: bad request, not allowed, wrong protocol, client too old. */
 const TERMINAL = new Set([4400, 4401, 4403, 4406, 4426]);
 const MAX_HZ = 2;
+const PAST = 200; // events of the audit log that a page which opens is told of
 
 /** Full jitter: anywhere between zero and the ceiling, so that a room full of screens does not return at once. */
 export const backoff = (attempt, random) => random() * Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** attempt);
@@ -80,6 +81,7 @@ export class Feed {
     this.subscribed.set(ch, this.now());
     const sub = { t: "sub", id: this.nextId++, ch, max_hz: MAX_HZ };
     if (epoch !== null && seq !== null && !gap) sub.since = { epoch, seq };
+    else if (ch === "audit") sub.last = PAST;
     this.send(sub);
   }
 

@@ -7,6 +7,7 @@ import { repeat } from "./vendor/lit-html/directives/repeat.js";
 import { bounds, densityStep, fit, labelBox, neighbour } from "./geometry.js";
 import { badge, stairsGlyph } from "./icons.js";
 import { read } from "./trust.js";
+import { word } from "./why.js";
 
 const MARGIN = 6;
 const GLYPH_W = 0.56; // of the font size: the mean width of a letter
@@ -27,11 +28,24 @@ const fitted = (text, width, size) => {
   return text.length <= most ? text : most < 4 ? "" : `${text.slice(0, most - 1).trimEnd()}…`;
 };
 
+/** How long ago somebody or something knew the true number, in words. */
+export const truthAge = (entry, f) => (typeof entry.age === "number" ? f.t("zone.truth_ago", { age: f.age(Math.floor(entry.age / 60) * 60_000) }) : f.t("zone.truth_never"));
+
+/** What made the number and how long ago it was certain, in the longest words that fit. */
+function origin(entry, f, width, size) {
+  const method = word(`short.${entry.m}`, f);
+  const age = typeof entry.age === "number" ? f.age(Math.floor(entry.age / 60) * 60_000) : null;
+  const fits = (text) => text.length * size * GLYPH_W <= width;
+  const line = [`${method} · ${truthAge(entry, f)}`, age === null ? method : `${method} · ${age}`].find(fits);
+  return line ? [line] : [method, age ?? ""].filter(fits);
+}
+
 /** Everything a room says, for those who do not see it. Ages are coarse, so that it changes rarely. */
 export function zoneLabel(zone, entry, r, alert, f) {
   const parts = [zone.name || zone.id];
   if (!r.shown || entry.occ == null) parts.push(f.t(entry ? "zone.withdrawn" : "zone.none"));
   else parts.push(f.t("zone.people", { n: Math.round(entry.occ) }), f.t("zone.between", { lo: f.n(entry.lo), hi: f.n(entry.hi) }));
+  if (r.shown && entry.m) parts.push(word(`method.${entry.m}`, f), truthAge(entry, f));
   parts.push(f.t("zone.capacity", { cap: zone.capacity }));
   if (r.shown && entry.lvl && entry.lvl !== "normal") parts.push(f.t(`zone.lvl.${entry.lvl}`));
   if (r.quality !== "good") parts.push(f.t(`quality.${r.quality}`));
@@ -57,7 +71,7 @@ function label(zone, entry, r, t, scale, f, alarmed) {
   const w = box.w - 2 * pad;
   const number = r.shown && entry.occ != null ? `${r.quality === "estimated" ? "≈" : ""}${f.n(entry.occ)}` : "—";
   const named = box.h >= 36 * scale && w >= 40 * scale;
-  const full = box.h >= 92 * scale && w >= 84 * scale;
+  const full = box.h >= 106 * scale && w >= 84 * scale;
   const small = Math.max(11, (full ? 13 : 11.5) * scale);
   const most = full ? 52 * scale : 30 * scale;
   // A room too small for its name has its badge beside the number.
@@ -73,6 +87,12 @@ function label(zone, entry, r, t, scale, f, alarmed) {
   const showRange = full && number !== "—";
   const rangeY = barY + 7 * scale + small * 1.15;
   const roomForRange = rangeY < box.y + box.h - 3 * scale;
+  const withdrawn = number === "—";
+  // A room too small for its bar has interval and origin in a line or two under its number.
+  const fine = Math.max(10, 10.5 * scale);
+  const fineY = (full ? rangeY : numberY) + fine * 1.3;
+  const lines = withdrawn ? [] : [full || !named ? "" : f.interval(entry.lo, entry.hi), ...origin(entry, f, w, fine)].filter(Boolean).filter((text) => text.length * fine * GLYPH_W <= w);
+  const fitting = lines.filter((_, i) => fineY + i * fine * 1.25 < box.y + box.h - 3 * scale);
   return svg`
     ${named ? svg`<text class="zone-name" x=${x} y=${nameY} font-size=${small}>${fitted(zone.name || zone.id, w - (alarmed ? 16 * scale : 0), small)}</text>` : nothing}
     <text class="zone-number" x=${x} y=${numberY} font-size=${drawn}>${number}</text>
@@ -81,7 +101,8 @@ function label(zone, entry, r, t, scale, f, alarmed) {
     ${showRange && roomForRange ? svg`<text class="zone-range" x=${x} y=${rangeY} font-size=${small}>${f.interval(entry.lo, entry.hi)}</text>` : nothing}
     ${full && r.quality !== "good" && roomForRange
       ? svg`<text class="zone-note" x=${showRange ? x + barW : x} y=${rangeY} font-size=${small} text-anchor=${showRange ? "end" : "start"}>${
-        w > 150 * scale || !showRange ? note(entry, r, f) : nothing}</text>` : nothing}`;
+        w > 150 * scale || !showRange ? note(entry, r, f) : nothing}</text>` : nothing}
+    ${named ? fitting.map((text, i) => svg`<text class="zone-origin" x=${x} y=${fineY + i * fine * 1.25} font-size=${fine}>${text}</text>`) : nothing}`;
 }
 
 const note = (entry, r, f) => (r.quality === "stale" && r.age !== null ? f.age(r.age) : f.t(`quality.${r.quality}`));

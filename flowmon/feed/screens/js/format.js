@@ -30,6 +30,7 @@ function build(lang, timeZone) {
   const whole = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });
   const tenth = new Intl.NumberFormat(locale, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
   const hundredth = new Intl.NumberFormat(locale, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+  const sign = new Intl.NumberFormat(locale, { minimumFractionDigits: 1, maximumFractionDigits: 1, signDisplay: "exceptZero" });
   const short = new Intl.NumberFormat(locale, { maximumFractionDigits: 2 });
   const share = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 0 });
   const clock = zoned(locale, timeZone, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
@@ -75,6 +76,7 @@ function build(lang, timeZone) {
     lang, locale, t, n, age, waitMinutes, quantity,
     n1: (v) => (known(v) ? tenth.format(v) : DASH),
     n2: (v) => (known(v) ? hundredth.format(v) : DASH),
+    signed: (v) => (known(v) ? sign.format(Math.round(v * 10) / 10 || 0).replace("-", "−") : DASH),
     density: (v) => short.format(v),
     pct: (v) => (known(v) ? share.format(v) : DASH),
     seconds: (ms) => (known(ms) ? t("unit.s", { n: ms < 9950 ? tenth.format(ms / 1000) : Math.floor(ms / 1000) }) : DASH),

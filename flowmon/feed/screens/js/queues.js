@@ -5,6 +5,7 @@ import { badgeIcon } from "./icons.js";
 import { blank, figure, provenance } from "./parts.js";
 import { summary } from "./trend.js";
 import { read } from "./trust.js";
+import { word } from "./why.js";
 
 /** Rising or falling over the last ten minutes, by more than a tenth and a minute; null when too short to tell. */
 export function direction(points) {
@@ -66,7 +67,9 @@ function card(id, queue, o, alert) {
       <div><dt>${f.t("queue.leaving")}</dt><dd>${r.shown && typeof e.leaving === "number" ? waited(e.leaving, f) : "—"}</dd></div>
       <div><dt>${f.t("queue.rate")}</dt><dd>${r.shown && typeof e.thr === "number" ? f.t("kpi.per_min", { n: f.n1(e.thr) }) : "—"}</dd></div>
       <div><dt>${f.t("queue.desks")}</dt><dd>${r.shown && typeof e.desks === "number" ? f.t("queue.desks_of", { n: f.n(e.desks), all: f.n(queue.desks) }) : "—"}</dd></div>
-    </dl></article>`;
+      <div><dt title=${f.t("queue.sign_help")}>${f.t("queue.sign")}</dt><dd>${r.shown && typeof e.sign === "number" ? waited(e.sign, f) : "—"}</dd></div>
+    </dl>
+    <p class="hint queue-method">${f.t("zone.method")} · ${r.shown && e.m ? word(`queued.${e.m}`, f) : "—"}</p></article>`;
 }
 
 export function queuesScreen(o) {

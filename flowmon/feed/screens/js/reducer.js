@@ -4,8 +4,9 @@
 // What the feed sends is flowmon.v1: snapshots and keyed merge deltas per channel, lossless `ev` for alerts,
 // heartbeats as proof of life. A gap or a new epoch marks the channel `gap`; the socket then subscribes again.
 
-export const CHANNELS = ["zones", "kpi", "queues", "sensors", "alerts"];
+export const CHANNELS = ["zones", "kpi", "queues", "sensors", "alerts", "why", "forecast", "audit"];
 const LOG_KEEP = 200;
+const FIXES_KEEP = 30; // corrections of a room
 const TRENDS = {
   zones: { every: 20_000, keep: 7_200_000, pick: (z) => [z.occ, z.lo, z.hi] },
   queues: { every: 10_000, keep: 1_800_000, pick: (q) => [q.p50, q.p90, q.len] },
@@ -20,7 +21,7 @@ export function initial() {
       simulated: false, rate: 1, can: null, clockAt: null, clockRx: null, lagMs: null, retryAt: null,
     },
     chans: Object.fromEntries(CHANNELS.map((c) => [c, channel()])),
-    zones: {}, kpi: {}, queues: {}, sensors: {}, alerts: {},
+    zones: {}, kpi: {}, queues: {}, sensors: {}, alerts: {}, why: {}, forecast: {}, fixes: {},
     log: [], pending: {}, refused: null,
     trends: { zones: {}, queues: {} },
   };
@@ -67,7 +68,26 @@ function welcome(state, m, rx) {
     simulated: Boolean(m.simulated) || state.conn.simulated, rate: m.rate ?? 1, can: m.can ?? null,
     clockAt: millis(m.now) ?? state.conn.clockAt, clockRx: rx, lagMs: null,
   };
-  return { ...state, conn };
+  // Another epoch counts its events from one again.
+  if (state.chans.audit.epoch === conn.epoch) return { ...state, conn };
+  return { ...state, conn, fixes: {}, chans: { ...state.chans, audit: channel() } };
+}
+
+/** One line of the audit log: corrections are kept by room, the rest is for those who mend devices. */
+function audit(state, m, rx) {
+  const chan = state.chans.audit;
+  if (chan.seq !== null && m.seq <= chan.seq) return state; // a resume repeats what we have seen
+  const next = withChannel(state, "audit", { seq: m.seq, proved: rx });
+  const fix = m.audit;
+  if (fix?.what !== "correction" || typeof fix.zone !== "string") return next;
+  return { ...next, fixes: { ...state.fixes, [fix.zone]: [...(state.fixes[fix.zone] ?? []), fix].slice(-FIXES_KEEP) } };
+}
+
+/** The end of what was told of the past. Lost events are lost: what is known of corrections would have holes. */
+function auditSnapshot(state, m, rx) {
+  const { epoch } = state.chans.audit;
+  const fixes = m.gap || (epoch !== null && epoch !== (m.epoch ?? epoch)) ? {} : state.fixes;
+  return { ...withChannel(state, "audit", { epoch: m.epoch ?? state.conn.epoch, seq: m.seq ?? 0, synced: true, gap: false, proved: rx }), fixes };
 }
 
 function snapshot(state, m, rx) {
@@ -156,9 +176,9 @@ function message(state, m, rx) {
   if (!known) return seen;
   switch (m.t) {
     case "welcome": return welcome(seen, m, rx);
-    case "snap": return m.ch === "alerts" ? alertSnapshot(seen, m, rx) : snapshot(seen, m, rx);
+    case "snap": return (SNAPSHOTS[m.ch] ?? snapshot)(seen, m, rx);
     case "delta": return delta(seen, m, rx);
-    case "ev": return event(seen, m, rx);
+    case "ev": return m.ch === "audit" ? audit(seen, m, rx) : event(seen, m, rx);
     case "hb": return heartbeat(seen, m, rx);
     case "res": return result(seen, m);
     case "clock": return { ...seen, conn: { ...seen.conn, mode: m.mode ?? seen.conn.mode, rate: m.rate ?? seen.conn.rate } };
@@ -174,6 +194,8 @@ function alertSnapshot(state, m, rx) {
   const open = Object.fromEntries(listed.filter((a) => a?.id).map((a) => [a.id, { ...a, was: state.alerts[a.id]?.state ?? null }]));
   return listed.reduce((s, a) => settle(s, a), { ...next, alerts: { ...closed, ...open } });
 }
+
+const SNAPSHOTS = { alerts: alertSnapshot, audit: auditSnapshot };
 
 /**
  * The next state. Actions:

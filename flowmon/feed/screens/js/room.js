@@ -5,13 +5,7 @@ import { refusal } from "./alertcard.js";
 import { figure, gauge, provenance } from "./parts.js";
 import { summary } from "./trend.js";
 import { read } from "./trust.js";
-
-/** An estimator's name in words; one this page does not know keeps its own. */
-function method(name, f) {
-  const key = `method.${name}`;
-  const text = f.t(key);
-  return text === key ? name : text;
-}
+import { expected, forecasts, why, word } from "./why.js";
 
 function facts(zone, e, r, f) {
   const has = (v) => r.shown && typeof v === "number";
@@ -22,10 +16,19 @@ function facts(zone, e, r, f) {
     ["zone.raw", has(e?.raw) ? f.n(e.raw) : "—"],
     ["zone.beacons", has(e?.bcn) ? f.n(e.bcn) : "—"],
     ["zone.truth", !r.shown ? "—" : has(e?.age) ? f.t("zone.ago", { age: f.age(e.age * 1000) }) : f.t("zone.never")],
-    ["zone.method", r.shown && e?.m ? method(e.m, f) : "—"],
+    ["zone.method", r.shown && e?.m ? word(`short.${e.m}`, f) : "—"],
     ["zone.updated", r.age === null ? "—" : f.t("zone.ago", { age: f.age(r.age) })],
   ];
   return html`<dl class="facts">${rows.map(([key, value]) => html`<div><dt>${f.t(key)}</dt><dd>${value}</dd></div>`)}</dl>`;
+}
+
+/** What is said of a device's clock when its own time is not taken; empty when it is. */
+const clockNote = (s, f) => (s.time && s.time !== "device" ? f.t(s.time === "shifted" ? "device.shifted" : "device.gateway", { age: f.age(Math.abs(s.skew ?? 0) * 1000) }) : "");
+
+function chip(name, s, f) {
+  const about = [s.health === "good" ? "" : s.reason, clockNote(s, f)].filter(Boolean);
+  return html`<li><span class="unwell">${name} ${f.t(`health.${s.health}`)}</span>${s.health === "good" ? nothing : html` ${f.t("device.since", { time: f.time(s.since) })}`}
+    ${about.map((text) => html`<span class="why-how">${text}</span>`)}</li>`;
 }
 
 /** Sensors that watch this room, the unwell first; a healthy room lists none by name. */
@@ -37,7 +40,8 @@ function devices(id, o) {
   const unwell = mine.filter(([, s]) => s.health !== "good");
   const r = read(state, "sensors", mine[0][1], o.now);
   return html`<p class="devices"><span class="label">${f.t("zone.devices")}</span>
-    ${r.shown ? html`${f.n(mine.length - unwell.length)}/${f.n(mine.length)} ${f.t("health.good")}${unwell.map(([name, s]) => html` · <span class="unwell">${name} ${f.t(`health.${s.health}`)}</span>`)}` : "—"}</p>`;
+    ${r.shown ? html`${f.n(mine.length - unwell.length)}/${f.n(mine.length)} ${f.t("health.good")}` : "—"}</p>
+    ${r.shown ? html`<ul class="unwell-list">${mine.filter(([, s]) => s.health !== "good" || clockNote(s, f)).map(([name, s]) => chip(name, s, f))}</ul>` : nothing}`;
 }
 
 function curve(id, zone, o) {
@@ -46,13 +50,24 @@ function curve(id, zone, o) {
   const s = summary(points);
   if (!s) return html`<p class="hint">${f.t("zone.trend_soon")}</p>`;
   const said = f.t("zone.trend_summary", { start: f.time(s.start), end: f.time(s.end), first: f.n(s.first), last: f.n(s.last), max: f.n(s.max) });
-  return html`<p class="hint">${f.t("zone.trend", { time: f.time(s.start) })}<span class="sr"> ${said}</span></p>
-    <flow-trend class="trend" .data=${{ points, limit: zone.capacity, timeZone: venue.timezone, locale: f.locale, theme: o.theme }}></flow-trend>`;
+  const ahead = forecasts(id, o).map((e) => [e.at + e.horizon * 1000, e.occ, e.lo, e.hi]);
+  return html`<p class="hint">${f.t(ahead.length ? "zone.trend_ahead" : "zone.trend", { time: f.time(s.start) })}<span class="sr"> ${said}</span></p>
+    <flow-trend class="trend" .data=${{ points, ahead, limit: zone.capacity, timeZone: venue.timezone, locale: f.locale, theme: o.theme }}></flow-trend>`;
+}
+
+/** Where a count would help most, told where one can be given. */
+function countNext(id, o) {
+  const { state, venue, f, act, now } = o;
+  const best = state.kpi.venue?.next;
+  if (!best || !venue.zones[best] || !read(state, "kpi", state.kpi.venue, now).shown) return nothing;
+  if (best === id) return html`<p class="count-here"><strong>${f.t("next.here")}</strong> ${f.t("next.here_help")}</p>`;
+  const name = venue.zones[best].name || best;
+  return html`<p class="hint">${f.t("next.there")} <button type="button" class="link" @click=${() => act.navigate({ room: best, floor: venue.zones[best].floor })}>${name}</button></p>`;
 }
 
 function recount(id, o) {
   const { state, f, act } = o;
-  if (state.conn.can !== null && !state.conn.can.includes("recount")) return nothing;
+  if (!mayRecount(state)) return nothing;
   const pending = Object.values(state.pending).some((p) => p.zone === id);
   const refused = state.refused?.zone === id && state.refused.code ? state.refused : null;
   const send = (event) => {
@@ -60,11 +75,21 @@ function recount(id, o) {
     const people = Number(new FormData(event.target).get("people"));
     if (Number.isInteger(people) && people >= 0) act.recount(id, people, event.target);
   };
-  return html`<form class="recount" @submit=${send}>
+  return html`<form class="recount" id="recount" @submit=${send}>
+    ${countNext(id, o)}
     <label>${f.t("zone.recount")} <input name="people" type="number" min="0" max="100000" step="1" inputmode="numeric" required></label>
     <button type="submit" class="secondary" ?disabled=${pending || o.frozen || state.conn.phase !== "open"}>${f.t("zone.recount_send")}</button>
     ${pending ? html`<p class="hint" role="status">${f.t("zone.recount_sent")}</p>` : nothing}
     ${refused ? html`<p class="refused" role="status"><strong>${f.t("refused.title")}</strong> ${refusal(refused, f)}</p>` : nothing}</form>`;
+}
+
+const mayRecount = (state) => state.conn.can === null || state.conn.can.includes("recount");
+
+/** On a phone the form is screens below the number. */
+function toRecount() {
+  const input = document.querySelector("#recount input");
+  input?.scrollIntoView({ block: "center" });
+  input?.focus({ preventScroll: true });
 }
 
 export function roomDetail(o, id, alert) {
@@ -82,6 +107,9 @@ export function roomDetail(o, id, alert) {
     ${gauge({ ...e, cap: zone.capacity }, shown)}
     <p class="kpi-note"><span>${shown ? f.t(free >= 0 ? "zone.free" : "zone.excess", { n: Math.abs(Math.round(free)) }) : "—"}</span>${provenance(r, f)}</p>
     ${curve(id, zone, o)}
+    ${expected(id, o)}
+    ${mayRecount(state) ? html`<button type="button" class="secondary to-recount" @click=${toRecount}>${f.t("next.count")}</button>` : nothing}
+    ${why(id, o)}
     ${facts(zone, e, r, f)}
     ${devices(id, o)}
     ${recount(id, o)}

@@ -10,7 +10,7 @@ class FlowTrend extends HTMLElement {
   #key = "";
   #drawn = "";
 
-  /** {points: [[ms, mid, lo, hi]…], limit, timeZone, locale, unit, theme}; null values leave a hole. */
+  /** {points: [[ms, mid, lo, hi]…], ahead: the same, of what is forecast, limit, timeZone, locale, unit, theme}; null values leave a hole. */
   set data(given) {
     this.#given = given;
     this.#draw();
@@ -39,10 +39,14 @@ class FlowTrend extends HTMLElement {
     const given = this.#given;
     if (!this.isConnected || !given || !this.clientWidth) return;
     // The page paints several times a second, a curve grows every ten: most calls have nothing to draw.
-    const now = [given.theme, given.timeZone, given.locale, given.limit, given.points.length, given.points.at(-1)?.[0]].join("|");
+    const now = [given.theme, given.timeZone, given.locale, given.limit, given.points.length, given.points.at(-1)?.[0], JSON.stringify(given.ahead ?? [])].join("|");
     if (this.#plot && this.#drawn === now) return;
     this.#drawn = now;
-    const columns = [0, 1, 2, 3].map((i) => given.points.map((p) => (i === 0 ? p[0] / 1000 : (p[i] ?? null))));
+    const last = given.points.at(-1);
+    // A forecast is drawn from the last number on, and never over what was.
+    const ahead = (given.ahead ?? []).filter((p) => last && p[0] > last[0]);
+    const columns = [0, 1, 2, 3].map((i) => [...given.points, ...ahead.map((p) => [p[0], null, null, null])].map((p) => (i === 0 ? p[0] / 1000 : (p[i] ?? null))));
+    for (const i of [1, 2, 3]) columns.push([...given.points.map((p) => (ahead.length && p === last ? (p[1] ?? null) : null)), ...ahead.map((p) => p[i] ?? null)]);
     const key = `${given.theme}|${given.timeZone}|${given.locale}|${given.limit}`;
     if (this.#plot && this.#key !== key) {
       this.#plot.destroy();
@@ -70,8 +74,10 @@ class FlowTrend extends HTMLElement {
         { ...axis, size: px * 2.7, space: px * 2.4, values: (_, ticks) => ticks.map((v) => (Number.isInteger(v) ? String(v) : "")) },
       ],
       series: [{}, { stroke: ink, width: 2, points: { show: false } },
-        { stroke: muted, width: 1, points: { show: false } }, { stroke: muted, width: 1, points: { show: false } }],
-      bands: [{ series: [3, 2], fill: withAlpha(muted, BAND) }],
+        { stroke: muted, width: 1, points: { show: false } }, { stroke: muted, width: 1, points: { show: false } },
+        { stroke: ink, width: 2, dash: [4, 4], points: { show: false } },
+        { stroke: muted, width: 1, dash: [2, 3], points: { show: false } }, { stroke: muted, width: 1, dash: [2, 3], points: { show: false } }],
+      bands: [{ series: [3, 2], fill: withAlpha(muted, BAND) }, { series: [6, 5], fill: withAlpha(muted, BAND) }],
       hooks: { draw: [(u) => given.limit && limitLine(u, given.limit, ink)] },
     };
   }
