@@ -10,6 +10,7 @@ from flowmon.estimators.analogues import Analogues
 from flowmon.estimators.climatology import Climatology, clim_dev
 from flowmon.estimators.experts import Experts
 from flowmon.estimators.forecast import NOTHING, Forecaster
+from flowmon.estimators.memory import unpacked
 from flowmon.estimators.recursive import RecursiveLeastSquares
 from flowmon.estimators.weekdays import Weekdays
 from tests.unit.estimator_checks import CHECKS, Subject
@@ -243,7 +244,7 @@ def test_vanishing_features_do_not_wind_the_models_up() -> None:
         model.learn(np.zeros(2), 0.0)
     model.learn(np.array([1.0, 1.0]), 10.0)
     assert np.isfinite(model.estimate(np.ones(2))).all()
-    assert np.frombuffer(model.state.covariance, dtype="<f8").max() < 1e5
+    assert unpacked(model.state.covariance, "<f8").max() < 1e5
 
 
 def test_an_outlier_moves_a_huber_model_less() -> None:
