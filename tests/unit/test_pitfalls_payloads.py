@@ -176,7 +176,7 @@ def test_payload_integers_above_2_53(number: int) -> None:
 
 @pytest.mark.parametrize("dialect", ["hikvision", "brickstream"])
 def test_payload_xml_entity_bombs(dialect: str) -> None:
-    nested = "".join(f'<!ENTITY a{n} "{("&a%d;" % (n - 1)) * 10}">' for n in range(1, 10))
+    nested = "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 10))
     bomb = f'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a0 "ha">{nested}]><Metrics>&a9;</Metrics>'.encode()
     stolen = b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/hostname">]><Metrics>&f;</Metrics>'
     for payload in (bomb, stolen):
