@@ -264,7 +264,17 @@ FINDINGS: list[Finding] = [
         sign_s=600.0,
     ),
     Forecast(at=AT, zone="star-room", horizon_s=1800.0, occupancy=48.5, lo=40.0, hi=57.0, method="climatology"),
-    Forecast(at=AT, simulated=True, zone="star-room", horizon_s=900.0, occupancy=48.5, lo=40.0, hi=57.0, method="rls"),
+    Forecast(
+        at=AT,
+        simulated=True,
+        zone="star-room",
+        horizon_s=900.0,
+        occupancy=48.5,
+        lo=40.0,
+        hi=57.0,
+        method="model",
+        p_over=0.125,
+    ),
     Flow(at=AT, portal="foyer-shop", origin="foyer", destination="shop", people=3, start=AT - 60),
     Flow(
         at=AT,
