@@ -72,7 +72,7 @@ bench: $(VENV)/.benched services ## ratios against named peers, into build/bench
 
 # SECONDS is a variable bash counts up by itself, so it is handed over here and not in the shell.
 fuzz: $(VENV)/.developed ## any bytes into every dialect, guided by coverage (SECONDS=60, DIALECT=xovis)
-	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install -q --disable-pip-version-check 'atheris>=3,<4'
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r deploy/requirements-fuzz.txt
 	@nice $(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(addprefix --dialect ,$(DIALECT)) --json build/fuzz/report.json $(FUZZ)
 
 schema: install ## write JSON Schema, AsyncAPI and types.d.ts again
