@@ -148,12 +148,12 @@ class Forecasts:
         if outlook.value is None or outlook.lo is None or outlook.hi is None or outlook.method is None:
             return None
         value, lo, hi = outlook.value, outlook.lo, outlook.hi
-        if shown.occupancy is not None:
-            below, above = shown.occupancy - shown.lo, shown.hi - shown.occupancy
-            lo, hi = max(0.0, value - math.hypot(value - lo, below)), value + math.hypot(hi - value, above)
         if outlook.method == "persistence":
             reach = SHARE_PER_S * horizon * shown.capacity
             lo, hi = min(lo, max(0.0, value - reach)), max(hi, value + reach)
+        if shown.occupancy is not None:
+            below, above = shown.occupancy - shown.lo, shown.hi - shown.occupancy
+            lo, hi = max(0.0, value - math.hypot(value - lo, below)), value + math.hypot(hi - value, above)
         return Forecast(
             at=at,
             zone=name,
