@@ -55,7 +55,8 @@ _ADDRESSES = (_UUID, _BARE_UUID, _MAC, _DOTTED_MAC, _BARE_MAC)
 #: Addresses of others may stand in hex of any length; times (10, 13 or more digits) are no hex with letters.
 _LONG_HEX = re.compile(rb"(?i)(?<![0-9a-z])(?:(?=[0-9]*[a-f])[0-9a-f]{12,}|[0-9]{12}|[0-9]{20,})(?![0-9a-z])")
 _SPACED_HEX = re.compile(rb"(?i)(?<![0-9a-z])[0-9a-f]{2}(?:[ ,:-][0-9a-f]{2}){5,}(?![0-9a-z])")
-_LONG_BASE64 = re.compile(rb"""(?<=["'>])[A-Za-z0-9+/_-]{28,}={0,2}|\A[A-Za-z0-9+/_]{28,}={0,2}\s*\Z""")
+_LONG_BASE64 = re.compile(rb"""(?<=["'>])[A-Za-z0-9+/_-]{28,}={0,2}""")
+_ONLY_BASE64 = re.compile(rb"\s*[A-Za-z0-9+/_\s-]{28,}={0,2}\s*")
 _PICTURE = re.compile(rb"\xff\xd8\xff.*|\x89PNG\r\n.*", re.DOTALL)
 _PICTURE_TEXT = re.compile(rb"(?:/9j/|iVBORw0KGgo|R0lGOD|Qk0)[A-Za-z0-9+/=\s\\]{40,}")
 #: Fields in which a counter names itself; "mac", "id" and the like may be a visitor's telephone.
@@ -173,6 +174,8 @@ def address(beacon: str) -> str:
 
 def raw(payload: bytes, keep: frozenset[bytes] = frozenset(), *, about_people: bool = False) -> str:
     """What is kept of a rejected payload: scrubbed, at most RAW_MAX bytes, base64."""
+    if about_people and _ONLY_BASE64.fullmatch(payload[: 2 * RAW_MAX]):
+        return ""
     clean = scrub(payload[: 2 * RAW_MAX], keep, about_people=about_people)
     if len(payload) > 2 * RAW_MAX:
         clean = clean[:-64]  # the cut may have left half of an address that no pattern knows
