@@ -22,6 +22,7 @@ SHOTS: list[tuple[str, str, str, str, str]] = [
     ("floor-phone-light", "/floor?floor=upper", "phone", "light", "en"),
     ("floor-tablet-dark", "/floor?room=star-room", "tablet", "dark", "en"),
     ("room-desk-dark", "/floor?room=star-room", "desk", "dark", "fr"),
+    ("room-phone-light", "/floor?room=sculpture", "phone", "light", "fr"),
     ("table-desk-light", "/floor?view=table&floor=all", "desk", "light", "fr"),
     ("table-phone-dark", "/floor?view=table", "phone", "dark", "en"),
     ("queues-desk-dark", "/queues", "desk", "dark", "en"),

@@ -31,13 +31,17 @@ const fitted = (text, width, size) => {
 /** How long ago somebody or something knew the true number, in words. */
 export const truthAge = (entry, f) => (typeof entry.age === "number" ? f.t("zone.truth_ago", { age: f.age(Math.floor(entry.age / 60) * 60_000) }) : f.t("zone.truth_never"));
 
-/** What made the number and how long ago it was certain, in the longest words that fit. */
+const certain = (entry, f) => (typeof entry.age === "number" ? f.age(Math.floor(entry.age / 60) * 60_000) : "");
+
+/** What made the number and how long ago it was certain, in short. */
+export const shortOrigin = (entry, f) => [word(`short.${entry.m}`, f), certain(entry, f)].filter(Boolean).join(" · ");
+
+/** The same in the longest words that fit: one line, or two short ones. */
 function origin(entry, f, width, size) {
   const method = word(`short.${entry.m}`, f);
-  const age = typeof entry.age === "number" ? f.age(Math.floor(entry.age / 60) * 60_000) : null;
   const fits = (text) => text.length * size * GLYPH_W <= width;
-  const line = [`${method} · ${truthAge(entry, f)}`, age === null ? method : `${method} · ${age}`].find(fits);
-  return line ? [line] : [method, age ?? ""].filter(fits);
+  const line = [`${method} · ${truthAge(entry, f)}`, shortOrigin(entry, f)].find(fits);
+  return line ? [line] : [method, certain(entry, f)].filter(fits);
 }
 
 /** Everything a room says, for those who do not see it. Ages are coarse, so that it changes rarely. */

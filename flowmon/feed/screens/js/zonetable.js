@@ -1,10 +1,9 @@
 // The table that says all the plan says, in rows: for screen readers, small phones and people who prefer rows.
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { badgeIcon } from "./icons.js";
-import { measured, truthAge } from "./floorplan.js";
+import { measured, shortOrigin } from "./floorplan.js";
 import { gauge } from "./parts.js";
 import { read } from "./trust.js";
-import { word } from "./why.js";
 
 function row(zone, o, alert) {
   const { state, now, f, act } = o;
@@ -23,18 +22,16 @@ function row(zone, o, alert) {
     <td class="num">${cell(f.n1(e?.in))}</td>
     <td class="num">${cell(f.n1(e?.out))}</td>
     <td class="num">${r.age === null ? "—" : f.age(r.age)}</td>
-    <td>${f.t(`quality.${r.quality}`)}</td>
-    <td>${cell(e?.m ? word(`short.${e.m}`, f) : "—")}</td>
-    <td>${cell(e ? truthAge(e, f) : "—")}</td></tr>`;
+    <td>${f.t(`quality.${r.quality}`)}${shown && e.m ? html`<span class="why-how">${shortOrigin(e, f)}</span>` : nothing}</td></tr>`;
 }
 
 /** Rows for the floors given, in the order of the venue's file. */
 export function zoneTable(o, floors, worst) {
   const { f, venue } = o;
   const zones = Object.values(measured(venue)).filter((z) => floors.includes(z.floor));
-  const head = ["zone", "people", "interval", "capacity", "load", "density", "in", "out", "age", "quality", "method", "truth"];
+  const head = ["zone", "people", "interval", "capacity", "load", "density", "in", "out", "age", "quality"];
   return html`<div class="table-scroll" tabindex="0" role="region" aria-label=${f.t("table.caption")}><table>
     <caption class="sr">${f.t("table.caption")}</caption>
-    <thead><tr>${head.map((h) => html`<th scope="col" class=${["zone", "quality", "load", "method", "truth"].includes(h) ? "" : "num"}>${f.t(`table.${h}`)}</th>`)}</tr></thead>
+    <thead><tr>${head.map((h) => html`<th scope="col" class=${["zone", "quality", "load"].includes(h) ? "" : "num"}>${f.t(`table.${h}`)}</th>`)}</tr></thead>
     <tbody>${zones.map((z) => row(z, o, worst[z.id]))}</tbody></table></div>`;
 }

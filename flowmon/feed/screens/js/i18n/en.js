@@ -167,8 +167,6 @@ export default {
   "table.out": "Out/min",
   "table.age": "Age",
   "table.quality": "Quality",
-  "table.method": "Method",
-  "table.truth": "Certain number",
   "table.caption": "Every room, the same numbers as the plan",
 
   "quality.good": "measured",

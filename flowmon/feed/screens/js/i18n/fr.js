@@ -167,8 +167,6 @@ export default {
   "table.out": "Sorties/min",
   "table.age": "Âge",
   "table.quality": "Qualité",
-  "table.method": "Méthode",
-  "table.truth": "Nombre certain",
   "table.caption": "Toutes les salles, les mêmes nombres que sur le plan",
 
   "quality.good": "mesuré",
