@@ -56,6 +56,8 @@ class Baseline:
 
         patience: zone -> seconds its slowest counter takes to report.
         """
+        if not ripe and missing is None and not self.state.negative_since:
+            return []
         self._book(ripe, counts)
         self._balance.learn(counts, missing)
         negative = [self._doors.places[place] for place in self._balance.negative()]

@@ -15,6 +15,8 @@ from flowmon.names import OUTSIDE
 from flowmon.venue.graph import other_side
 from flowmon.venue.model import Venue
 
+_NOWHERE: set[str] = set()
+
 
 class Doors:
     """zones: R places in the order of the venue; places: with `outside` at the end. D = 2 × counters."""
@@ -43,7 +45,10 @@ class Doors:
         #: (R + 1, D): what one counted person does to the number of each place
         self.incidence: Array = self.moves / self.parts
         self.gain = np.repeat([1.0 / counter.sees for counter in venue.counters.values()], 2)
-        self._touching = self.moves != 0
+        self._touched = [
+            {self.places[place] for place in np.flatnonzero(self.moves[:, direction]).tolist()}
+            for direction in range(self.moves.shape[1])
+        ]
 
     def counts(self, crossings: list[Crossing]) -> Array:
         """People per direction, (D,)."""
@@ -57,11 +62,8 @@ class Doors:
     def touched(self, crossing: Crossing) -> set[str]:
         """The places a crossing moves."""
         column = self.column[crossing.counter]
-        places: set[str] = set()
-        for direction, people in ((column, crossing.forward), (column + 1, crossing.backward)):
-            if people:
-                places |= {self.places[place] for place in np.flatnonzero(self._touching[:, direction]).tolist()}
-        return places
+        forward = self._touched[column] if crossing.forward else _NOWHERE
+        return forward | (self._touched[column + 1] if crossing.backward else _NOWHERE)
 
     def directions(self, counters: set[str]) -> set[int]:
         """Both columns of each of some counters."""

@@ -74,6 +74,7 @@ class OccupancyState(Struct):
     asked: list[float] = field(default_factory=list)
     counted: list[int] = field(default_factory=list)
     counted_then: dict[str, list[int]] = field(default_factory=dict)
+    count_next: str = ""
     heard_at: float | None = None
     empty_at: float | None = None
 
@@ -257,6 +258,7 @@ class Occupancy:
 
     def hear(self, beacons: list[int], at: float) -> list[Correction]:
         """Beacons believed in each zone now, (R,): weighed by the filter, once a minute."""
+        self.state.count_next = self.zones[self._crowd.best_to_count()] if self.zones else ""
         if not self._heard.any():
             return []
         counts = np.where(self._heard, np.array(beacons, dtype=np.float64), np.nan)
@@ -463,7 +465,7 @@ class Occupancy:
             level=_level(shown, self._capacity),
             quality=_aged(quality, at - oldest if oldest >= 0 else None),
             truth_age_s=round(at - oldest, 3) if oldest >= 0 else None,
-            count_next=self.zones[self._crowd.best_to_count()] if self.zones else "",
+            count_next=self.state.count_next,
             provisional=provisional,
         )
 
