@@ -70,7 +70,7 @@ class Forecaster:
 
     covariates: how many planned quantities are known for the future.
     memories, days_kept: the linear models of each horizon, and how many days the analogues look back; with fewer, less
-    is remembered (per series, 5 min steps and 3 horizons: 16 kB a model, packed 5 kB each).
+    is remembered (of 54 kB, compressed, of a museum at 5 min and 3 horizons, a model is 5 kB, 84 days are 8 kB).
 
     >>> walk = Forecaster(step_s=3600, horizons=(3600,))
     >>> learned = [walk.learn(hour * 3600.0, 10.0 + hour % 24) for hour in range(24 * 40)]

@@ -42,7 +42,7 @@ VENUE = "venue"  # the whole venue, among the zones; a zone of that name goes fi
 UNBELIEVED = ("stale", "bad")
 SHARE_PER_S = 0.5 / 3_600.0  # of a zone's capacity that may come or go unforeseen
 GRAIN = 2.0  # numbers are learned in halves: finer is noise, and noise is what makes a memory large
-MEMORIES = ((15.0, 1.5),)  # one linear model instead of three, and eight weeks: 1 % less accurate, half the size
+MEMORIES = ((15.0, 1.5),)  # one linear model instead of three, and eight weeks: 1 to 2 % worse, 2/3 of the size
 DAYS_KEPT = 56
 SETBACK_S = 86_400.0  # a clock that goes back by more was far wrong: what was learned since is of no known time
 
