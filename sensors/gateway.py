@@ -122,7 +122,7 @@ class Gateway:
         self._drain_s = drain_s
         self._marking = Marking(venues, keys or Keys(), simulated=simulated)
         self._thinning = Thinning()
-        self._rejects = Rejects(venues.values(), self._dialects)
+        self._rejects = Rejects(venues.values(), routes.dialects)
         self.counts.rejects = self._rejects.by_reason
         self._receipts = Receipts()
         self._room = asyncio.Event()
