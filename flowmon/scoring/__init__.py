@@ -19,6 +19,7 @@ Keys of methods are snake case with the horizon or unit last, the same ones for 
     events_found events_known runs_unlisted        at the first declared threshold; all of them in `points`
     crossings counted shadowed                     people over the line, as counted, share close to another
     occupancy_wape occupancy_cov90                 of the room behind the line, every second
+    zone_mae zone_wape zone_cov90 venue_mae_pct_peak …     what screens showed; listed in `scoring.recording`
     recall precision false_per_day lead_min        of crowding foreseen, at the false warnings allowed
 and in `report.comparisons` a row per baseline and horizon: ratio of the MAE with a 95 % interval from 1,000 resamples
 of whole days, and `beats`, true only when that interval excludes 1.
@@ -36,6 +37,7 @@ WHAT = {
     "beacons": ("flowmon.scoring.beacons", "in which zone a beacon is, from labelled sightings in a CSV file"),
     "events": ("flowmon.scoring.events", "unusual events in two-way counts, beside a list of known ones"),
     "forecast": ("flowmon.scoring.forecast", "the next hour of any counted series, from a CSV file"),
+    "recording": ("flowmon.scoring.recording", "a museum's own recorded day, beside what people counted by hand"),
     "simulated": ("simulator.score", "the whole core on simulated days, beside what was true"),
     "waits": ("flowmon.scoring.waits", "the wait told to everyone who joins a line, from a CSV file"),
     "onset": ("flowmon.scoring.onset", "crowding foreseen in any counted series, from a CSV file"),
