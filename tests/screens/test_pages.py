@@ -16,7 +16,10 @@ ZONES = museum.venue()["zones"]
 
 def numbers(page: Page) -> list[str]:
     """Every number that claims to say how things are."""
-    return page.locator(".zone-number, .zone-range, .figure .number, .kpi-list dd, .interval").all_text_contents()
+    shown = (
+        ".zone-number, .zone-range, .zone-origin, .figure .number, .kpi-list dd, .interval, .why td, .expected-number"
+    )
+    return page.locator(shown).all_text_contents()
 
 
 def test_floor_draws_every_zone_with_number_interval_and_label(visit: Open, feed: FakeFeed) -> None:
