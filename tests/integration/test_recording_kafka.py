@@ -62,6 +62,13 @@ async def test_a_recording_goes_into_kafka_and_comes_out(services: Services, tmp
     ]
     assert all(fact.simulated for fact in ticks)
 
+    zone = next(iter(venue.zones))
+    explained = flowmon("explain", zone, "--kafka", "--at", "2026-05-02T12:01:30", "--json", **variables)
+    assert explained.returncode == 0, explained.stderr
+    told = json.loads(explained.stdout)
+    assert (told["zone"], told["simulated"], told["adds_up"]) == (zone, True, True)
+    assert 0 < told["last_offset"] < len(made) - 1
+
 
 async def test_the_archive_killed_at_any_moment_loses_and_doubles_nothing(services: Services) -> None:
     kafka = services.kafka_address
