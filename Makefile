@@ -7,10 +7,12 @@ BIN := $(VENV)/bin
 DEMO ?=
 STACK ?=
 SECONDS ?= 60
+SEEDS ?=
+QUICK ?=
 DIALECT ?=
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help install develop services demo stack test check fast weeks bench fuzz schema vendor clean
+.PHONY: help install develop services demo stack test check fast weeks bench accuracy fuzz schema vendor clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -69,6 +71,9 @@ weeks: develop ## a thousand weeks of faulty counters: credited must be sent (WE
 
 bench: $(VENV)/.benched services ## ratios against named peers, into build/bench/
 	@$(BIN)/python -m tests.bench $(BENCH)
+
+accuracy: develop ## the whole accuracy protocol, and the published table anew (SEEDS=5, QUICK=1 for a laptop)
+	@nice $(BIN)/python -m tests.scenarios.accuracy $(addprefix --seeds ,$(SEEDS)) $(if $(QUICK),--quick) $(ACCURACY)
 
 # SECONDS is a variable bash counts up by itself, so it is handed over here and not in the shell.
 fuzz: $(VENV)/.developed ## any bytes into every dialect, guided by coverage (SECONDS=60, DIALECT=xovis)

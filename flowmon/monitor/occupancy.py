@@ -2,7 +2,7 @@
 
 Theory of operation
     The venue is a graph; `outside` is one of its places, so every crossing takes people from one place to another and
-    the sum over all places never changes (`monitor.doors`). Formulas: `estimators.filter`.
+    the sum over all places never changes (`monitor.doors`). Formulas: `estimators.crowd`.
 
     Two numbers are kept for a zone: the closed one, which the filter gives at the watermark, and what the crossings
     still waiting will add to it. Their sum is shown at once; only the closed one decides about alerts.
@@ -18,7 +18,7 @@ Theory of operation
 
     The plain balance runs beside it and takes over when it is better for a week (`monitor.baseline`).
 
-Failure mode: see `estimators.filter`. A zone all of whose counters are silent is unknown, and says so.
+Failure mode: see `estimators.crowd`. A zone all of whose counters are silent is unknown, and says so.
 """
 
 import math
@@ -27,7 +27,7 @@ import numpy as np
 from msgspec import Struct, field
 
 from flowmon.estimators.counts import interval
-from flowmon.estimators.filter import Crowd, CrowdState
+from flowmon.estimators.crowd import Crowd, CrowdState
 from flowmon.estimators.ledger import Array, Evidence
 from flowmon.findings import Correction, CorrectionReason, DoorAccount, Explained, Level, Quality, VenueState, ZoneState
 from flowmon.monitor.baseline import Baseline, BaselineState

@@ -6,7 +6,7 @@ whoever leaves the scene there stays. Every second and draw is scored.
 
     raw       first people + in - out as counted
     clipped   the same, never below zero
-    model     `estimators.filter.Crowd` on the two sides of the line, told the first people and no truth later, and
+    model     `estimators.crowd.Crowd` on the two sides of the line, told the first people and no truth later, and
               what its maker says of the counter (`miss` and `double`), not what it does to those behind another
 
 Figures of `methods`: crossings (true), counted (mean over draws), shadowed (share of people crossing within 0.4 s and
@@ -22,7 +22,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from flowmon.estimators.filter import Crowd
+from flowmon.estimators.crowd import Crowd
 from flowmon.estimators.port import Z90
 from flowmon.scoring import measures
 from flowmon.scoring.report import arguments as report_arguments

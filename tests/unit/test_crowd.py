@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowmon.estimators.filter import Array, Crowd, CrowdState
+from flowmon.estimators.crowd import Crowd, CrowdState
+from flowmon.estimators.ledger import Array
 
 #: outside - hall - (left | right): three doors, each forward in, backward out
 DOORS = np.array(
