@@ -216,7 +216,7 @@ class Explained(FindingBase, frozen=True, kw_only=True, tag="explained", gc=Fals
     The number shown is `value`, cut at zero. base: the number after the last truth of this zone, at `base_at`, told by
     `base_by` (`start` when never). evidence: people that beacons, an impossible number (`negative`) or a truth next
     door (`truth`) brought since; `lent`: lent by neighbours to an impossible number; `window`: probably seen by
-    counters since their last report; `balance`: what the plain balance says otherwise while it is shown instead of the filter.
+    counters since their last report; `balance`: what the plain balance says otherwise while it is shown instead.
     beacon_share: people per person who carry a beacon, where beacons are used.
     """
 
