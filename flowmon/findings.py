@@ -13,7 +13,7 @@ Quality = Literal["good", "estimated", "stale", "bad"]
 Level = Literal["normal", "high", "over", "unknown"]
 EpisodeState = Literal["NORM", "UNACK", "ACKED", "RTNUN", "SHLVD"]
 Severity = Literal["critical", "high", "medium", "low"]
-CorrectionReason = Literal["recount", "negative", "closing", "zone-sensor", "late", "beacons", "neighbour"]
+CorrectionReason = Literal["recount", "negative", "closing", "zone-sensor", "late", "beacons", "neighbour", "usual"]
 DeviceHealthState = Literal["good", "late", "silent", "fault", "suspect", "unknown"]
 
 
@@ -183,6 +183,7 @@ class Correction(FindingBase, frozen=True, kw_only=True, tag="correction", gc=Fa
     """A number was changed by something else than a crossing: who, why, and by how much.
 
     beacons: carriers are elsewhere than the doors say. neighbour: a truth next door. negative: fewer than nobody.
+    usual: a door beside it does not see.
     """
 
     zone: str

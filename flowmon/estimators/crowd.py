@@ -21,7 +21,8 @@ Theory of operation
     rate · age, is added to what is shown with Poisson variance, and is never part of the state.
 
     Doubt. The gain of a direction that is silent (taken at its usual rate) or lies is freed (sd 0.5): beacons tell
-    what really goes through. Once it can be believed again the old gain is taken back.
+    what really goes through. Once it can be believed again the old gain is taken back. While a direction is silent the
+    places at its sides are held near the number they had, as far as the doors that see are as busy: n = usual ± half.
 
     Below zero. n < 0 by more than one σ is evidence: pseudo-measurement n = 0 with its own variance, through the whole
     covariance, so that doors and neighbours give back what they took. What is shown is cut at zero.
@@ -61,6 +62,9 @@ GATE = 4.0
 RATE_S = 900.0
 DOUBT_SD = 0.5
 FADING_S = 1_800.0
+OFTEN_S = 360_000.0  # the long run: some ten days
+USUAL_S = 1_800.0
+USUAL_SHARE, USUAL_LEAST, USUAL_CORRELATED = 0.4, 2.0, 10.0  # sd of a usual number, and minutes it stays wrong
 SCALE_WEIGHT, SCALE_LEAST, SCALE_MOST = 12.0, 0.7, 2.5
 SUM_USUAL = 1.4  # all doors to the outside err together in a crowd
 TRUTH_LASTS = 30.0  # truths after which half of what they said of the scale is forgotten
@@ -95,7 +99,7 @@ class CrowdState(Struct):
     told, looked: seconds of crossings learned, and when beacons were last heard. carriers, people: the two sums of φ.
     frozen: direction -> (gain, variance) as they were before it was doubted. silent: directions; assumed:
     people taken to have passed each since it fell silent, `quiet` seconds ago, when the seeing doors had `level` people
-    a second; before: usual rates of the silent ones then.
+    a second; before: usual rates of the silent ones then. often: rates of the long run. number: people a place lately.
     waiting: counted and not yet in the covariance, over `waited` seconds.
     scale: of places; scale_of_sum: of all people together.
     """
@@ -118,6 +122,8 @@ class CrowdState(Struct):
     quiet: list[float] = []
     level: list[float] = []
     before: list[float] = []
+    often: list[float] = []
+    number: list[float] = []
     scale: Scale = Scale()
     scale_of_sum: Scale = Scale(SUM_USUAL)
 
@@ -173,7 +179,7 @@ class Crowd:
         self._frozen: dict[int, tuple[float, float]] = {}
         self._silent: list[int] = []
         self._assumed, self._quiet, self._level = np.zeros(doors), np.zeros(doors), np.zeros(doors)
-        self._before = np.zeros(0)
+        self._before, self._often, self._number = np.zeros(0), np.zeros(doors), np.zeros(places)
 
     def reports(self, door: int, seconds: float) -> None:
         """A counter's forward direction `door`, and its backward one after it, are told every `seconds` from now on."""
@@ -211,6 +217,10 @@ class Crowd:
             keep = math.exp(-seconds / RATE_S)
             rate = keep * self._rate + (1.0 - keep) / seconds * np.maximum(crossings, 0.0)
             self._lived = keep * self._lived + 1.0 - keep
+            keep = math.exp(-seconds / OFTEN_S)
+            often = keep * self._often + (1.0 - keep) / seconds * np.maximum(crossings, 0.0)
+            often[self._silent] = self._often[self._silent]
+            self._often = often
             rate[self._silent] = self._before * self._lived if self._silent else 0.0
             self._rate = rate
             self._quiet += seconds
@@ -223,6 +233,11 @@ class Crowd:
         self._waited += seconds
         if self._waited >= STEP_S:
             self._advance()
+            if self._silent:
+                self._hold()
+            else:
+                keep = math.exp(-STEP_S / USUAL_S)
+                self._number = keep * self._number + (1.0 - keep) * np.maximum(self._x[self._n], 0.0)
             self._below_zero()
 
     def hear(self, beacons: Array) -> bool:
@@ -305,18 +320,33 @@ class Crowd:
             self._before = usual[self._silent]
             self._level[begun] = float(np.delete(usual, self._silent).sum())
 
+    def _busy(self, door: int) -> float:
+        """How much busier the doors that see are than when this one fell silent: 0 (nobody sees or comes) to 2."""
+        now = float(np.delete(self.usual, self._silent).sum())
+        return min(2.0, now / self._level[door]) if self._level[door] > 0 else 0.0
+
     def _probable(self, door: int) -> float:
         """People a second through a silent direction.
 
-        As it was, times how much busier or quieter the doors that see have become (nobody, where none sees); and as it
-        is not known for long which way the crowd is going, both directions of a door become equal within half an hour.
+        As it was, times how much busier the doors that see have become; and as it is not known for long which way the
+        crowd is going, the two directions of a door go back to their shares of the long run within half an hour.
         """
-        now = float(np.delete(self.usual, self._silent).sum())
-        fading = math.exp(-float(self._quiet[door]) / FADING_S)
-        busy = min(2.0, now / self._level[door]) if self._level[door] > 0 else 0.0
         rate = float(self.usual[door])
-        both = 0.5 * (rate + float(self.usual[door ^ 1])) if door ^ 1 in self._silent else rate
-        return busy * (both + fading * (rate - both))
+        if door ^ 1 in self._silent:
+            fading = math.exp(-float(self._quiet[door]) / FADING_S)
+            often = float(self._often[door]), float(self._often[door ^ 1])
+            share = often[0] / sum(often) if sum(often) > 0 else 0.5
+            rate = fading * rate + (1.0 - fading) * share * (rate + float(self.usual[door ^ 1]))
+        return self._busy(door) * rate
+
+    def _hold(self) -> None:
+        """Places beside silent doors are probably not far from the number they had."""
+        sides = np.flatnonzero((self._a[:, self._silent] != 0).any(axis=1))
+        usual = self._busy(self._silent[0]) * self._number[sides]
+        design, rows = self._design(len(sides)), np.arange(len(sides))
+        design[rows, sides] = 1.0
+        noise = USUAL_CORRELATED * (USUAL_SHARE * usual + USUAL_LEAST) ** 2
+        self._update(design, usual - self._x[sides], np.diag(noise), "usual")
 
     # Answers.
 
@@ -386,6 +416,8 @@ class Crowd:
             quiet=self._quiet.tolist(),
             level=self._level.tolist(),
             before=self._before.tolist(),
+            often=self._often.tolist(),
+            number=self._number.tolist(),
             scale=self._scale,
             scale_of_sum=self._scale_of_sum,
         )
@@ -401,6 +433,7 @@ class Crowd:
         self._frozen, self._silent = dict(state.frozen), list(state.silent)
         self._assumed, self._quiet = np.array(state.assumed), np.array(state.quiet)
         self._level, self._before = np.array(state.level), np.array(state.before)
+        self._often, self._number = np.array(state.often), np.array(state.number)
         self._scale, self._scale_of_sum = state.scale, state.scale_of_sum
 
     # The filter.

@@ -13,7 +13,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-Evidence = Literal["beacons", "negative", "truth"]
+Evidence = Literal["beacons", "negative", "truth", "usual"]
 KINDS: tuple[Evidence, ...] = get_args(Evidence)
 
 

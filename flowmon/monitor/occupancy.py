@@ -50,7 +50,12 @@ VISIBLE = 0.005
 LENT_KEPT = 0.94  # of what is lent, each minute
 AREA_CORRELATED_S = 120.0  # looks of one area sensor within this time are one look
 
-_REASONS: dict[Evidence, CorrectionReason] = {"beacons": "beacons", "negative": "negative", "truth": "neighbour"}
+_REASONS: dict[Evidence, CorrectionReason] = {
+    "beacons": "beacons",
+    "negative": "negative",
+    "truth": "neighbour",
+    "usual": "usual",
+}
 
 
 class OccupancyState(Struct):

@@ -421,6 +421,7 @@ export interface DeviceState {
  * A number was changed by something else than a crossing: who, why, and by how much.
  *
  * beacons: carriers are elsewhere than the doors say. neighbour: a truth next door. negative: fewer than nobody.
+ * usual: a door beside it does not see.
  */
 export interface Correction {
   type: "correction";
@@ -429,7 +430,7 @@ export interface Correction {
   zone: string;
   before: number;
   after: number;
-  reason: "beacons" | "closing" | "late" | "negative" | "neighbour" | "recount" | "zone-sensor";
+  reason: "beacons" | "closing" | "late" | "negative" | "neighbour" | "recount" | "usual" | "zone-sensor";
   by: string;
   note?: string;
   cause?: string;

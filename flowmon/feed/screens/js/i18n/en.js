@@ -119,6 +119,7 @@ export default {
   "evidence.beacons": "Beacons are elsewhere than the doors say",
   "evidence.negative": "Fewer than nobody is impossible",
   "evidence.truth": "A certain number next door",
+  "evidence.usual": "Held near its usual number while a door does not see",
   "evidence.lent": "Lent by neighbours until the doors agree",
   "evidence.window": "Probably seen since the counters’ last report",
   "evidence.balance": "What the plain balance says otherwise",
@@ -129,6 +130,7 @@ export default {
   "reason.late": "told late",
   "reason.beacons": "beacons are elsewhere",
   "reason.neighbour": "a certain number next door",
+  "reason.usual": "a door beside it does not see",
 
   "forecast.title": "Expected",
   "forecast.in": "in {n} min",

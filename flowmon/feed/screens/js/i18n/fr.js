@@ -119,6 +119,7 @@ export default {
   "evidence.beacons": "Les balises sont ailleurs que les portes ne le disent",
   "evidence.negative": "Moins que personne est impossible",
   "evidence.truth": "Un nombre certain chez un voisin",
+  "evidence.usual": "Tenu près de son nombre habituel, une porte ne voyant plus",
   "evidence.lent": "Prêté par les voisins tant que les portes se contredisent",
   "evidence.window": "Sans doute vu depuis le dernier rapport des compteurs",
   "evidence.balance": "Ce que dit d’autre le simple solde",
@@ -129,6 +130,7 @@ export default {
   "reason.late": "dit en retard",
   "reason.beacons": "les balises sont ailleurs",
   "reason.neighbour": "un nombre certain chez un voisin",
+  "reason.usual": "une porte voisine ne voit plus",
 
   "forecast.title": "Attendu",
   "forecast.in": "dans {n} min",
