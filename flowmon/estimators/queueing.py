@@ -29,6 +29,7 @@ from collections.abc import Sequence
 from msgspec import Struct, field
 
 from flowmon.estimators.servers import Servers, ServersState
+from flowmon.estimators.standing import Standing, StandingState
 from flowmon.estimators.waits import Evidence, Expected, Wait, WaitModel, WaitsState
 
 MAX_WAITING = 5_000
@@ -62,6 +63,7 @@ class LineState(Struct):
     passed: float = 0.0
     servers: ServersState = field(default_factory=ServersState)
     learned: WaitsState | None = None
+    standing: StandingState = field(default_factory=StandingState)
 
 
 class Line:
@@ -80,6 +82,7 @@ class Line:
         self._now = LineState()
         self._servers = Servers(self._now.servers)
         self._model = WaitModel()
+        self._standing = Standing()
         self._waiting = 0
         self._expecting = 0
         self._asked: tuple[tuple[Evidence, int], Wait] | None = None
@@ -105,12 +108,13 @@ class Line:
         """`people` joined together at `at`. key: to find them again; kind: of customer, see `waits`."""
         if people <= 0 or not math.isfinite(at):
             return
+        self._standing.enter(people)
         expected = None
-        if self._expecting < MAX_EXPECTED:
+        if self._expecting < MAX_EXPECTED and not self._standing.ready:
             known = self.evidence(at, kind=kind)
             expected = None if known is None else self._model.expect(known)
         state = self._now
-        if not state.waiters:
+        if not state.waiters and not self._standing.ready:
             state.busy_since = at
         state.waiters.append((at, people, key, expected))
         self._expecting += expected is not None
@@ -130,6 +134,11 @@ class Line:
             waited_s = None
         state = self._now
         joined, expected = self._take_key(key) if key else self._take_head(people, at, waited_s)
+        if waited_s is not None and not key:
+            came = self._standing.served(desk, at, waited_s)
+            seen = None if came is None else self._standing.find(came)
+            if seen is not None:  # what was known when it joined, whoever the ledger takes it for
+                expected = None if seen.known is None else self._model.expect(seen.known)
         wait = waited_s if waited_s is not None else None if joined is None else max(0.0, at - joined)
         state.batches = min(state.batches + 1, 1_000_000)
         state.batch += max(BATCH_RATE, 1.0 / (state.batches + 1)) * (people - state.batch)
@@ -140,7 +149,7 @@ class Line:
             del state.waits[:-MAX_REMEMBERED]
             if expected is not None:
                 self._model.learn(expected, wait, at)
-        if not state.waiters:
+        if not state.waiters and not self._standing.ready:
             state.busy_since = None
         self._servers.observe(at, state.busy_since)
 
@@ -165,8 +174,58 @@ class Line:
             while self._now.waiters and self._waiting > most:
                 self._drop(0)
 
+    def leave(self, people: int) -> None:
+        """`people` went from where the line stands, served or not."""
+        self._standing.leave(people)
+
+    def look(self, at: float, people: float, sd: float) -> None:
+        """There are `people` ± `sd` where the line stands: those who wait, are served or only walk through.
+
+        To be called after the events up to `at`, where desks say how long those they serve had waited.
+        """
+        if not (self._standing.speaks and math.isfinite(people + sd) and self._standing.due(at)):
+            return
+        backlog, off = self._backlog(at, people, sd)
+        if self._standing.ready:
+            self._now.busy_since = None if backlog < 0.5 else self._now.busy_since or at
+        known = self._known(at, max(0.0, backlog - 1.0), off, self._standing.since(at) if backlog > 1.0 else 0.0, "")
+        self._standing.look(at, *self._parties(at, people, sd), known)
+
+    def standing(self, at: float, people: float, sd: float) -> tuple[float, float] | None:
+        """People who wait among `people` ± `sd`, and sd; None where desks did not tell enough of waits to know."""
+        if not self._standing.ready:
+            return None
+        backlog, off = self._backlog(at, people, sd)
+        return max(0.0, backlog - 1.0) * self._now.batch, off * self._now.batch
+
+    def project(self, at: float, people: float, sd: float) -> Wait | None:
+        """The wait in seconds for whoever joins at `at` where `people` ± `sd` stand, walk and are served.
+
+        None while nothing is known of the desks. Only where `standing` knows the line.
+        """
+        backlog, off = self._backlog(at, people, sd)
+        known = self._known(at, max(0.0, backlog - 1.0), off, self._standing.since(at) if backlog > 1.0 else 0.0, "")
+        if known is None:
+            return None
+        if backlog < 0.5:
+            late = known.gap * max(1.0, backlog + 1.2816 * off)
+            return Wait(0.0, 0.0, 0.0, late, "empty", 0.0, late)
+        told = self._told(_rounded(known))
+        most = 2.0 * known.gap * (known.queue + 2.0 * off + 1.0)
+        p50, p10, p80, p90, lo, hi = (min(v, most) for v in (told.p50, told.p10, told.p80, told.p90, told.lo, told.hi))
+        return Wait(p50, p10, p80, p90, told.method, lo, hi)
+
+    def _parties(self, at: float, people: float, sd: float) -> tuple[float, float, float]:
+        """People in units of a service, their sd, and the desks (1 when nobody knows)."""
+        batch = max(self._now.batch, 0.1)
+        return people / batch, sd / batch, self._servers.count(at, self._now.busy_since) or 1.0
+
+    def _backlog(self, at: float, people: float, sd: float) -> tuple[float, float]:
+        return self._standing.estimate(at, *self._parties(at, people, sd))
+
     def forget(self) -> None:
         """The line is known to be empty (closing)."""
+        self._standing.forget()
         self._now.waiters.clear()
         self._waiting = self._expecting = 0
         self._now.busy_since = None
@@ -212,14 +271,22 @@ class Line:
         queue = people / max(state.batch, 0.1) - self._in_service(people, gap)
         queue = max(0.0, queue)
         head = state.waiters[0][0] if state.waiters else at
+        hol = max(0.0, at - head - max(0.0, state.lag)) if queue > 0.0 else 0.0
+        return self._known(at, queue, length_sd / max(state.batch, 0.1), hol, kind)
+
+    def _known(self, at: float, queue: float, queue_sd: float, hol: float, kind: str) -> Evidence | None:
+        """What is known behind `queue` customers, the first of whom has waited `hol` seconds."""
+        gap = self._gap(at)
+        if gap is None:
+            return None
         return Evidence(
             queue=queue,
-            queue_sd=length_sd / max(state.batch, 0.1),
+            queue_sd=queue_sd,
             gap=gap,
             cv2=self._servers.cv2,
             ql=(queue + 1.0) * gap,
             fluid=self._servers.fluid(at, queue + 1.0, gap),
-            hol=max(0.0, at - head - max(0.0, state.lag)) if queue > 0.0 else 0.0,
+            hol=hol,
             les=self.last_to_enter_service(),
             roll15=self.experienced(at - ROLL_S),
             kind=kind,
@@ -243,6 +310,9 @@ class Line:
             return Wait(
                 0.0, 0.0, 0.0, known.gap, "empty", 0.0, known.gap
             )  # everybody there is being served, and a desk is free
+        return self._told(known)
+
+    def _told(self, known: Evidence) -> Wait:
         asked = (known, self._model.labels)
         if self._asked is None or self._asked[0] != asked:  # most ticks bring nothing new
             self._asked = asked, self._model.tell(self._model.expect(known))
@@ -331,12 +401,14 @@ class Line:
                 known.gap, known.gaps, known.last, list(known.plan), known.slot,
             ),
             learned=self._model.state,
+            standing=self._standing.state,
         )  # fmt: skip
 
     @state.setter
     def state(self, state: LineState) -> None:
         self._now = state
         self._servers = Servers(state.servers)
+        self._standing.state = state.standing
         if state.learned is not None:
             self._model.state = state.learned
             state.learned = None

@@ -118,6 +118,8 @@ class Queues:
                     (crossing.forward, crossing.backward) if forward_joins else (crossing.backward, crossing.forward)
                 )
                 self._inside[queue] = max(0, self._inside[queue] + joined - left)
+                if left:
+                    self._lines[queue].leave(left)
                 if joined:
                     events.append((crossing.at, 0, queue, joined, None, ""))
                 if left and not self._desk_speaks.get(queue):
@@ -133,6 +135,9 @@ class Queues:
         if zone_people is not None:
             for queue in sorted(touched):
                 self._settle(queue, *zone_people(self._venue.queues[queue].zone))
+            for queue, line in self._lines.items():
+                if self._desk_speaks.get(queue):
+                    line.look(watermark, *zone_people(self._venue.queues[queue].zone))
         return bool(events)
 
     def _settle(self, queue: str, people: float, sd: float) -> None:
@@ -151,16 +156,17 @@ class Queues:
     def queue_state(self, queue: str, at: float, people: tuple[float, float], quality: Quality) -> QueueState:
         """What is said of a queue; `people` is the closed number of its zone and its standard deviation."""
         line = self._lines[queue]
-        length, sd = line.length(max(0.0, people[0]), people[1])
+        stands = line.standing(at, *people)
+        length, sd = stands or line.length(max(0.0, people[0]), people[1])
         leaving = line.experienced(at - EXPERIENCED_S)
         measured = self._readings.get(queue)
         sensed = measured is not None and at - measured[0] <= READING_LASTS_S
         if measured is not None and sensed:
             if measured[1] is not None:
-                length, sd = float(measured[1]), 0.5
+                length, sd, stands = float(measured[1]), 0.5, None
             leaving = measured[2] if measured[2] is not None else leaving
         length = max(0.0, length)
-        wait = line.estimate(at, length, sd)
+        wait = line.estimate(at, length, sd) if stands is None else line.project(at, *people)
         gap = line.service_gap_s(at)
         method = "unknown" if wait is None else METHODS[wait.method]
         return QueueState(
