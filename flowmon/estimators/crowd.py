@@ -28,7 +28,7 @@ Theory of operation
     covariance, so that doors and neighbours give back what they took. What is shown is cut at zero.
 
     Calibration. The standard deviations are scaled by what nights and recounts found: s² = mean of z²/S with the weight
-    of twelve truths on 1, between 0.7 and 2.5; one scale for places and one for their sum, whose errors differ.
+    of six truths on what is usual, between 0.7 and 2.5; one scale for places and one for their sum: they err apart.
 
     Not used: departures as evidence of people (Little). People who only walk through make rooms look full; it was
     tried and biased the sum by a tenth.
@@ -65,8 +65,9 @@ FADING_S = 1_800.0
 OFTEN_S = 360_000.0  # the long run: some ten days
 USUAL_S = 1_800.0
 USUAL_SHARE, USUAL_LEAST, USUAL_CORRELATED = 0.4, 2.0, 10.0  # sd of a usual number, and minutes it stays wrong
-SCALE_WEIGHT, SCALE_LEAST, SCALE_MOST = 12.0, 0.7, 2.5
-SUM_USUAL = 1.4  # all doors to the outside err together in a crowd
+SCALE_WEIGHT, SCALE_LEAST, SCALE_MOST = 6.0, 0.7, 2.5
+USUAL = 1.4  # z²/S before any truth: nobody has shown yet that the doors are as good as they say
+SUM_USUAL = 1.7  # all doors to the outside err together in a crowd
 TRUTH_LASTS = 30.0  # truths after which half of what they said of the scale is forgotten
 NIGHT_SD = 1.5
 
@@ -124,7 +125,7 @@ class CrowdState(Struct):
     before: list[float] = []
     often: list[float] = []
     number: list[float] = []
-    scale: Scale = Scale()
+    scale: Scale = Scale(USUAL)
     scale_of_sum: Scale = Scale(SUM_USUAL)
 
 
@@ -175,7 +176,7 @@ class Crowd:
         self._ledger = Ledger(places, doors)
         self._moves: dict[Evidence, Array] = {}
         self._told = self._looked = self._carriers = self._people = 0.0
-        self._scale, self._scale_of_sum = Scale(), Scale(SUM_USUAL)
+        self._scale, self._scale_of_sum = Scale(USUAL), Scale(SUM_USUAL)
         self._frozen: dict[int, tuple[float, float]] = {}
         self._silent: list[int] = []
         self._assumed, self._quiet, self._level = np.zeros(doors), np.zeros(doors), np.zeros(doors)
