@@ -66,8 +66,8 @@ OFTEN_S = 360_000.0  # the long run: some ten days
 USUAL_S = 1_800.0
 USUAL_SHARE, USUAL_LEAST, USUAL_CORRELATED = 0.4, 2.0, 10.0  # sd of a usual number, and minutes it stays wrong
 SCALE_WEIGHT, SCALE_LEAST, SCALE_MOST = 6.0, 0.7, 2.5
-USUAL = 1.4  # z²/S before any truth: nobody has shown yet that the doors are as good as they say
-SUM_USUAL = 1.7  # all doors to the outside err together in a crowd
+USUAL = 1.2  # z²/S before any truth: nobody has shown yet that the doors are as good as they say
+SUM_USUAL = 1.6  # all doors to the outside err together in a crowd
 TRUTH_LASTS = 30.0  # truths after which half of what they said of the scale is forgotten
 NIGHT_SD = 1.5
 
