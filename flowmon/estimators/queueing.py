@@ -29,8 +29,8 @@ from collections.abc import Sequence
 from msgspec import Struct, field
 
 from flowmon.estimators.servers import Servers, ServersState
-from flowmon.estimators.standing import Standing, StandingState
-from flowmon.estimators.waits import Evidence, Expected, Wait, WaitModel, WaitsState
+from flowmon.estimators.standing import Backlog, Standing, StandingState
+from flowmon.estimators.waits import Z80, Z80_SIDE, Evidence, Expected, Wait, WaitModel, WaitsState
 
 MAX_WAITING = 5_000
 MAX_REMEMBERED = 500
@@ -39,6 +39,7 @@ ROLL_S = 900.0
 BATCH_RATE = 0.05
 LAG_RATE = 0.05
 LAG_MIN_S = 5.0  # clocks and steps
+IDLE = 0.5  # services: below that one is called at once
 LEDGER_MISS = 0.05  # share of the people who passed that the ledger may be wrong about
 PASSED_MEMORY = 200.0  # people
 
@@ -185,42 +186,48 @@ class Line:
         """
         if not (self._standing.speaks and math.isfinite(people + sd) and self._standing.due(at)):
             return
-        backlog, off = self._backlog(at, people, sd)
+        backlog = self._backlog(at, people, sd)
         if self._standing.ready:
-            self._now.busy_since = None if backlog < 0.5 else self._now.busy_since or at
-        known = self._known(at, max(0.0, backlog - 1.0), off, self._standing.since(at) if backlog > 1.0 else 0.0, "")
-        self._standing.look(at, *self._parties(at, people, sd), known)
+            self._now.busy_since = None if backlog.services < IDLE else self._now.busy_since or at
+        self._standing.look(at, *self._parties(at, people, sd), self._behind(backlog, at))
 
     def standing(self, at: float, people: float, sd: float) -> tuple[float, float] | None:
         """People who wait among `people` ± `sd`, and sd; None where desks did not tell enough of waits to know."""
         if not self._standing.ready:
             return None
-        backlog, off = self._backlog(at, people, sd)
-        return max(0.0, backlog - 1.0) * self._now.batch, off * self._now.batch
+        backlog = self._backlog(at, people, sd)
+        return max(0.0, backlog.services - 1.0) * self._now.batch, backlog.sd * self._now.batch
 
     def project(self, at: float, people: float, sd: float) -> Wait | None:
         """The wait in seconds for whoever joins at `at` where `people` ± `sd` stand, walk and are served.
 
         None while nothing is known of the desks. Only where `standing` knows the line.
         """
-        backlog, off = self._backlog(at, people, sd)
-        known = self._known(at, max(0.0, backlog - 1.0), off, self._standing.since(at) if backlog > 1.0 else 0.0, "")
+        backlog = self._backlog(at, people, sd)
+        known = self._behind(backlog, at)
         if known is None:
             return None
-        if backlog < 0.5:
-            late = known.gap * max(1.0, backlog + 1.2816 * off)
+        if backlog.services < IDLE:
+            late = known.gap * max(1.0, backlog.services + Z80 * backlog.sd)
             return Wait(0.0, 0.0, 0.0, late, "empty", 0.0, late)
         told = self._told(_rounded(known))
-        most = 2.0 * known.gap * (known.queue + 2.0 * off + 1.0)
-        p50, p10, p80, p90, lo, hi = (min(v, most) for v in (told.p50, told.p10, told.p80, told.p90, told.lo, told.hi))
+        most = 2.0 * known.gap * (known.queue + 2.0 * backlog.sd + 1.0)
+        # Errors of the length last for minutes, labels come later still: learned points keep what the physics knows.
+        side = Z80 * known.gap * math.sqrt((known.queue + 1.0) * known.cv2 + backlog.sd**2)
+        p80, p90 = max(told.p80, told.p50 + Z80_SIDE * side), max(told.p90, told.p50 + side)
+        p50, p10, p80, p90, lo, hi = (min(v, most) for v in (told.p50, told.p10, p80, p90, told.lo, told.hi))
         return Wait(p50, p10, p80, p90, told.method, lo, hi)
+
+    def _behind(self, backlog: Backlog, at: float) -> Evidence | None:
+        queue = backlog.waited - 1.0
+        return self._known(at, queue, backlog.sd, self._standing.since(at) if queue > 0.0 else 0.0, "")
 
     def _parties(self, at: float, people: float, sd: float) -> tuple[float, float, float]:
         """People in units of a service, their sd, and the desks (1 when nobody knows)."""
         batch = max(self._now.batch, 0.1)
         return people / batch, sd / batch, self._servers.count(at, self._now.busy_since) or 1.0
 
-    def _backlog(self, at: float, people: float, sd: float) -> tuple[float, float]:
+    def _backlog(self, at: float, people: float, sd: float) -> Backlog:
         return self._standing.estimate(at, *self._parties(at, people, sd))
 
     def forget(self) -> None:

@@ -11,8 +11,9 @@ Theory of operation
         V = z - c + θ·[1, z, c, A, O, C, V*, z*]
     z: people in the zone, c: desks; since the last one known to be called joined: A in, O out, C services ended;
     V*, z*: the backlog and the zone when that one joined. z - z* + V* is a local ledger: what is lasting in the error
-    of the zone cancels. V = 0 is a censored label: it is learned only by a model that says more.
-    sd: EW rms of its errors, no less than what the zone's own sd says before 30 labels.
+    of the zone cancels. Two such models: of all who came, where V = 0 is a censored label (learned only by a model
+    that says more), for whether and how many wait; and of those who waited, for how long one waits who has to.
+    sd: EW rms of the errors of the second, no less than what the zone's own sd says before 30 labels.
 
 Assumptions: one line, nearly first come, first served. Failure modes: several lines before one zone; desks without
 names that speak at the end (k is then off by a service). Memory: 720 looks at most; the older half is thinned when
@@ -75,6 +76,15 @@ class StandingState(Struct):
     error: float = SCALE**2
     labels: int = 0
     model: RecursiveState | None = None
+    waited: RecursiveState | None = None
+
+
+class Backlog(Struct, frozen=True):
+    """Services to end before a joiner is called: expected (below 1: perhaps none), given that one waits, and sd."""
+
+    services: float
+    waited: float
+    sd: float
 
 
 class Standing:
@@ -85,13 +95,14 @@ class Standing:
     ...     line.enter(1)
     ...     line.look(60.0 * n, 9.0, 0.5, 1.0)
     ...     _ = line.served("a", 60.0 * n + 30.0, 300.0)
-    >>> round(line.estimate(12_000.0, 9.0, 0.5, 1.0)[0])
+    >>> round(line.estimate(12_000.0, 9.0, 0.5, 1.0).services)
     5
     """
 
     def __init__(self) -> None:
         self._now = StandingState()
         self._model = RecursiveLeastSquares(FEATURES, (FORGETTING,), (HUBER,), PRIOR)
+        self._waited = RecursiveLeastSquares(FEATURES, (FORGETTING,), (HUBER,), PRIOR)
 
     @property
     def speaks(self) -> bool:
@@ -155,13 +166,14 @@ class Standing:
         """Desks speak when a service ends, as far as the order of the line can tell."""
         return self._now.order[1][2] < self._now.order[0][2]
 
-    def estimate(self, at: float, zone: float, sd: float, desks: float) -> tuple[float, float]:
-        """The backlog (services, may be below zero when desks are idle) and its sd."""
+    def estimate(self, at: float, zone: float, sd: float, desks: float) -> Backlog:
+        """The backlog at `at` from what is seen, as in `look`; no more than the zone can hold."""
         features, base = self._features(at, zone, desks)
-        value = base + float(self._model.estimate(np.array(features))[0])
-        value = min(value, max(0.0, zone) + 2.0 * sd + 1.0)
+        most = max(0.0, zone) + 2.0 * sd + 1.0
+        seen = np.array(features)
+        value, waited = (min(most, base + float(m.estimate(seen)[0])) for m in (self._model, self._waited))
         own = math.sqrt(self._now.error)
-        return value, own if self._now.labels >= 2 * LABELS_MIN else max(own, sd)
+        return Backlog(value, max(1.0, waited), own if self._now.labels >= 2 * LABELS_MIN else max(own, sd))
 
     def forget(self) -> None:
         """Nobody is there any more."""
@@ -202,11 +214,12 @@ class Standing:
     def _learn(self, called: float, joined: float, backlog: float) -> None:
         now, look = self._now, self.find(joined)
         if look is not None:
-            features = np.array(look.features)
-            error = backlog - look.base - float(self._model.estimate(features)[0])
-            if backlog > 0.0 or error < 0.0:
-                self._model.learn(features, backlog - look.base, SCALE)
+            features, label = np.array(look.features), backlog - look.base
+            if backlog > 0.0 or label < float(self._model.estimate(features)[0]):
+                self._model.learn(features, label, SCALE)
             if backlog > 0.0:
+                error = label - float(self._waited.estimate(features)[0])
+                self._waited.learn(features, label, SCALE)
                 now.labels += 1
                 now.error += max(ERROR_RATE, 1.0 / (now.labels + 5)) * (error**2 - now.error)
         if now.known is None or called >= now.known[0]:
@@ -218,15 +231,15 @@ class Standing:
         now = self._now
         return StandingState(
             list(now.looks), list(now.calls), dict(now.last), now.entered, now.left, now.known, list(now.order),
-            now.error, now.labels, self._model.state,
+            now.error, now.labels, self._model.state, self._waited.state,
         )  # fmt: skip
 
     @state.setter
     def state(self, state: StandingState) -> None:
         self._now = state
-        if state.model is not None:
-            self._model.state = state.model
-            state.model = None
+        if state.model is not None and state.waited is not None:
+            self._model.state, self._waited.state = state.model, state.waited
+            state.model = state.waited = None
 
 
 def _time(look: Look) -> float:

@@ -133,12 +133,16 @@ class Queues:
             else:
                 self._lines[queue].join(people, at)
         if zone_people is not None:
-            for queue in sorted(touched):
-                self._settle(queue, *zone_people(self._venue.queues[queue].zone))
-            for queue, line in self._lines.items():
-                if self._desk_speaks.get(queue):
-                    line.look(watermark, *zone_people(self._venue.queues[queue].zone))
+            self._look(touched, watermark, zone_people)
         return bool(events)
+
+    def _look(self, touched: set[str], watermark: float, zone_people: Callable[[str], tuple[float, float]]) -> None:
+        """Hold the lines against what their zones say."""
+        for queue in sorted(touched):
+            self._settle(queue, *zone_people(self._venue.queues[queue].zone))
+        for queue, line in self._lines.items():
+            if self._desk_speaks.get(queue):
+                line.look(watermark, *zone_people(self._venue.queues[queue].zone))
 
     def _settle(self, queue: str, people: float, sd: float) -> None:
         """Nobody waits who is not in the zone."""
