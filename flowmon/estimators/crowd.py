@@ -237,7 +237,7 @@ class Crowd:
             if self._silent:
                 self._hold()
             else:
-                keep = math.exp(-STEP_S / USUAL_S)
+                keep = math.exp(-STEP_S / USUAL_S) if self._number.any() else 0.0  # begins with what there is
                 self._number = keep * self._number + (1.0 - keep) * np.maximum(self._x[self._n], 0.0)
             self._below_zero()
 
@@ -341,13 +341,17 @@ class Crowd:
         return self._busy(door) * rate
 
     def _hold(self) -> None:
-        """Places beside silent doors are probably not far from the number they had."""
+        """Places beside silent doors are probably not far from the number they had, if any door sees how busy it is."""
+        if self._level[self._silent[0]] <= 0 or len(self._silent) == self._a.shape[1]:
+            return
         sides = np.flatnonzero((self._a[:, self._silent] != 0).any(axis=1))
         usual = self._busy(self._silent[0]) * self._number[sides]
         design, rows = self._design(len(sides)), np.arange(len(sides))
         design[rows, sides] = 1.0
         noise = USUAL_CORRELATED * (USUAL_SHARE * usual + USUAL_LEAST) ** 2
-        self._update(design, usual - self._x[sides], np.diag(noise), "usual")
+        # A habit says nothing of doors that see, nor of places further away.
+        moves = np.concatenate([sides, self._g.start + np.array(self._silent)])
+        self._update(design, usual - self._x[sides], np.diag(noise), "usual", moves=moves)
 
     # Answers.
 
@@ -517,8 +521,20 @@ class Crowd:
     def _design(self, rows: int | None = None) -> Array:
         return np.zeros((len(self._places) if rows is None else rows, len(self._x)))
 
-    def _update(self, design: Array, error: Array, noise: Array, kind: Evidence, *, gate: bool = False) -> None:
-        """One measurement. With `gate`, one beyond 4 σ widens what is known of its places first."""
+    def _update(
+        self,
+        design: Array,
+        error: Array,
+        noise: Array,
+        kind: Evidence,
+        *,
+        gate: bool = False,
+        moves: NDArray[np.intp] | None = None,
+    ) -> None:
+        """One measurement. With `gate`, one beyond 4 σ widens what is known of its places first.
+
+        moves: the only parts of the state that it may move; the errors of all others are considered.
+        """
         across = self._p @ design.T
         spread = design @ across + noise
         if gate and (excess := float(error @ np.linalg.solve(spread, error)) / len(error) / GATE**2) > 1.0:
@@ -530,6 +546,10 @@ class Crowd:
             spread = design @ across + noise
         weight = np.linalg.solve(spread, across.T).T
         weight[self._share] = 0.0
+        if moves is not None:
+            allowed = np.zeros_like(weight)
+            allowed[moves] = 1.0
+            weight *= allowed
         move = weight @ error
         self._x += move
         self._ledger.evidence[kind] += move[self._n]

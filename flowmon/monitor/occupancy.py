@@ -46,6 +46,7 @@ GAP_SHARE = 0.1  # share of its people that may be wrong
 RECOUNT_SHARE = 0.02  # a person who counts a crowd is right to 2 % or one head
 WORTH_TELLING, WORTH_SHARE = 2.0, 0.05  # people, or share of those in the zone, from which a move is told
 LENT_WORTH_TELLING = 0.5
+KNOWN_S = 600.0
 VISIBLE = 0.005
 LENT_KEPT = 0.94  # of what is lent, each minute
 AREA_CORRELATED_S = 120.0  # looks of one area sensor within this time are one look
@@ -186,7 +187,7 @@ class Occupancy:
         before = list(lent)
         for zone, began in self.state.negative_since.items():
             if at - began >= patience[zone]:
-                self._borrow(self._doors.index[zone])
+                self._borrow(self._doors.index[zone], at)
         return [
             Correction(
                 at=at,
@@ -200,12 +201,18 @@ class Occupancy:
             if abs(lent[place] - before[place]) >= LENT_WORTH_TELLING
         ]
 
-    def _borrow(self, place: int) -> None:
-        """Bring a zone to nobody with people from where those who entered it lately came from; `outside` has many."""
+    def _borrow(self, place: int, at: float) -> None:
+        """Bring a zone to nobody with people from where those who entered it lately came from; `outside` has many.
+
+        Zones whose number was known a moment ago lend nobody.
+        """
         lack = -(self._value[place] + self.state.lent[place])
         into = np.where(self._doors.incidence[place] > 0, self._crowd.usual, 0.0)
         origins = (self._doors.incidence < 0) @ into
         spare = np.maximum(np.array([*self._value, np.inf]) + np.array([*self.state.lent, 0.0]), 0.0)
+        for zone, (known_at, _) in self.state.truth.items():
+            if at - known_at < KNOWN_S:
+                spare[self._doors.index[zone]] = 0.0
         given = np.minimum(lack * origins / max(float(origins.sum()), 1e-12), spare)
         for giver, people in enumerate(given[:-1].tolist()):
             self.state.lent[giver] -= people
@@ -306,7 +313,7 @@ class Occupancy:
     def _anchor(self, zone: str, people: float, sd: float, at: float, kind: str) -> tuple[float, float]:
         place = self._doors.index[zone]
         before = self._shown(place)
-        self.state.lent[place] = 0.0
+        self._give_back(place)
         self.state.counted_then[zone] = self._counted.tolist()
         self._crowd.anchor([place], people, sd)
         self._baseline.anchor(place, people, sd)
@@ -318,6 +325,15 @@ class Occupancy:
             self.state.truth[zone] = (at, kind)
         self._refresh()
         return before, self._shown(place)
+
+    def _give_back(self, place: int) -> None:
+        """What was lent to a place whose number is known now goes back to those who lent."""
+        lent = self.state.lent
+        borrowed, lent[place] = max(0.0, lent[place]), 0.0
+        owed = -sum(people for people in lent if people < 0)
+        if borrowed and owed > 0:
+            left = max(0.0, 1.0 - borrowed / owed)
+            lent[:] = [people * left if people < 0 else people for people in lent]
 
     def _keep(self, kind: Evidence, moves: Array) -> None:
         known = self.state.untold.get(kind)

@@ -222,7 +222,8 @@ def test_a_count_that_hovers_at_the_limit_raises_one_alarm() -> None:
     monitor = Monitor(
         venue(rules={"full": Rule(watches="zone", severity="high", hold_s=3, clear_hold_s=5, only=["tower"])})
     )
-    run(monitor, [*ticks(0, 3), cross("ctr-door", 1, 1, 19), cross("ctr-stairs", 2.5, 1, 10), *ticks(3, 10)])
+    came = [cross("ctr-gate", 0.5, 1, 60), cross("ctr-door", 1, 1, 19)]
+    run(monitor, [*ticks(0, 3), *came, cross("ctr-stairs", 2.5, 1, 10), *ticks(3, 10)])
     hover: list[Fact] = [cross("ctr-stairs", 10.0 + s, 10 + s, s % 2, (s + 1) % 2) for s in range(900)]
     told = episodes(run(monitor, sorted([*hover, *ticks(10, 915)], key=lambda f: (f.at, isinstance(f, Tick)))))
     assert [e.state for e in monitor._alerts.open_episodes(T0)] == ["UNACK"]
