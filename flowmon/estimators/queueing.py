@@ -12,6 +12,8 @@ Theory of operation
     LES      wait of the last to enter service;  HOL: of the head so far;  R15: mean over 15 minutes
     QL       (Q + 1)·gap (`servers`); the wait to tell is learned from all of these (`waits`)
     An empty line with nobody left in the ledger means no wait: 0 is said.
+    Where desks say waits and the people around the line are known (`look`), `standing` and `project` take the length
+    from `estimators.standing` instead of the ledger; a wait then teaches with what was known when its customer joined.
 
 Assumptions: one line, nearly first come, first served. Failure modes: joins that are missed make the line look shorter
 than it is until labels have taught the model otherwise; a line without desks that speak is known by its ends only, and

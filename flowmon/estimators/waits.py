@@ -18,7 +18,8 @@ Theory of operation
     Kinds of customers (a members' lane): EW mean of log((W + 10 s)/(FL + 10 s)) of each enters as a feature.
 
 Trial: the model, QL, LES and R15 are scored on every label. When the model's sum of errors over the last seven days
-with labels is more than 1 % above one of them, that one is told instead, by name, until the model is better again.
+with labels is more than 1 % above one of them, that one is told instead, by name, until the model is better again; QL
+or LES at once, when the model is more than 5 % above it over some 150 labels.
 
 Failure modes: a line whose length is systematically wrong is corrected by its labels, slowly (hundreds of them); a
 band is undercovered for ~100 labels after a change of regime.
@@ -51,6 +52,7 @@ LABELS_MIN = 60
 TRIAL_DAYS = 7
 TRIAL_LABELS = 20  # of a day
 LOST = 1.01
+LOST_LATELY, RECENT_RATE, RECENT_MIN = 1.05, 1.0 / 150.0, 200
 Z80 = 1.2816
 Z80_SIDE = 0.8416 / 1.2816  # how far the one-sided 80 % point is on the way from the median to the 90 % point
 QUEUE_BINS = (0.5, 1.5, 2.5, 4.5, 7.5, 12.5, 20.5)
@@ -111,6 +113,7 @@ class WaitsState(Struct, frozen=True):
     waits: list[float]
     days: list[tuple[int, int, float, float, float, float]]
     kinds: dict[str, tuple[float, int]]
+    recent: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
 
 
 class WaitModel:
@@ -137,6 +140,7 @@ class WaitModel:
         self._cap = 600.0
         self._days: deque[tuple[int, int, float, float, float, float]] = deque(maxlen=TRIAL_DAYS + 1)
         self._kinds: dict[str, tuple[float, int]] = {}
+        self._recent = (0.0, 0.0, 0.0, 0.0)
 
     def expect(self, known: Evidence) -> Expected:
         """What the experts say of someone who joins now, to be told (`tell`) and kept until the label (`learn`)."""
@@ -165,9 +169,12 @@ class WaitModel:
 
     @property
     def method(self) -> str:
-        """`model`, or the baseline that beat it over the last seven days (`ql` before there are labels)."""
+        """`model`, or the baseline that beat it lately or for seven days (`ql` before there are labels)."""
         if self.labels < LABELS_MIN:
             return "ql"
+        lately = 1 if self._recent[1] <= self._recent[2] else 2
+        if self.labels >= RECENT_MIN and self._recent[0] > LOST_LATELY * self._recent[lately] + 1e-6:
+            return BASELINES[lately - 1]
         full = [day for day in self._days if day[1] >= TRIAL_LABELS][-TRIAL_DAYS:]
         if len(full) < TRIAL_DAYS:
             return "model"
@@ -240,6 +247,9 @@ class WaitModel:
         """One more label of the day's trial."""
         told = _baselines(expected.evidence)
         errors = [abs(expected.model - wait_s), *(abs(told[name] - wait_s) for name in BASELINES)]
+        rate = max(RECENT_RATE, 1.0 / self.labels)
+        one, two, three, four = (was + rate * (error - was) for was, error in zip(self._recent, errors, strict=True))
+        self._recent = one, two, three, four
         day = int(at // 86_400.0)
         if not self._days or self._days[-1][0] < day:
             self._days.append((day, 0, 0.0, 0.0, 0.0, 0.0))
@@ -274,6 +284,7 @@ class WaitModel:
             waits=list(self._waits),
             days=list(self._days),
             kinds=dict(self._kinds),
+            recent=self._recent,
         )
 
     @state.setter
@@ -289,6 +300,7 @@ class WaitModel:
         self._cap = max(600.0, 3.0 * max(self._waits, default=0.0))
         self._days = deque(state.days, maxlen=TRIAL_DAYS + 1)
         self._kinds = dict(state.kinds)
+        self._recent = state.recent
 
 
 def _baselines(known: Evidence) -> dict[str, float]:

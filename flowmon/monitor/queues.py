@@ -5,7 +5,8 @@ Theory of operation
     no desk speaks, when they cross out of it, and their wait is then the whole stay.
     Length: the queue's own ledger (joins minus services) weighed with the zone's occupancy by their variances; nobody
     waits who is not in the zone, so the ledger never stays above what the zone can hold (+ 2 sd). People who are being
-    served stand in the zone and do not wait.
+    served stand in the zone and do not wait. Where desks say how long those they serve had waited, the ledger is not
+    needed: who waits is learned from those waits (`estimators.standing`), and an idle line says 0.
     Experienced wait (of those leaving now) and projected wait (for whoever joins now) are kept apart, as ACRIS does:
     after a coach has left, the leavers still tell of a long wait while a newcomer would walk through.
     A sensor that measures the queue itself is believed before the estimate for as long as it speaks (60 s).
