@@ -49,7 +49,6 @@ from numpy.typing import NDArray
 from flowmon.estimators.ledger import Account, Array, Evidence, Ledger, LedgerState
 
 STEP_S = 60.0  # how often evidence other than crossings is taken in
-GAIN_SD = 0.05  # of a counter nobody has compared with anything
 GAIN_WALK = 0.001  # per square root of an hour
 SHARE, SHARE_SD, SHARE_SD_LEAST = 0.15, 0.7, 0.3
 SHARE_PRIOR = 200.0  # people looked at that weigh as much as the guess
@@ -133,7 +132,7 @@ class Crowd:
     """People in R places, coupled by D door-directions.
 
     incidence: (R, D) of -1, 0, +1 or fractions where several counters share a door: what one crossing does to a place.
-    gain: (D,) people per counted person that commissioning found (1 where nobody looked).
+    gain, gain_sd: (D,) people per counted person, and how well that is known (1 ± 0.05 where nobody looked).
     spread: (R,) standard deviation of people in a place that nobody has told about.
 
     >>> room = np.array([[1.0, -1.0]])  # one door: forward in, backward out
@@ -152,6 +151,7 @@ class Crowd:
         incidence: Array,
         *,
         gain: Array | None = None,
+        gain_sd: Array | None = None,
         spread: Array | None = None,
     ) -> None:
         self._a = np.asarray(incidence, dtype=np.float64)
@@ -166,7 +166,7 @@ class Crowd:
         size = self._share + 1 + places
         self._x, variance = np.zeros(size), np.zeros(size)
         self._x[self._g] = 0.0 if gain is None else np.log(gain)
-        variance[self._g] = GAIN_SD**2
+        variance[self._g] = 0.05**2 if gain_sd is None else gain_sd**2
         self._x[self._share], variance[self._share] = math.log(SHARE), SHARE_SD**2
         if spread is not None:
             variance[self._n] = np.asarray(spread) ** 2

@@ -15,6 +15,8 @@ from flowmon.names import OUTSIDE
 from flowmon.venue.graph import other_side
 from flowmon.venue.model import Venue
 
+COMMISSIONED_SD, UNKNOWN_SD = 0.03, 0.05
+
 _NOWHERE: set[str] = set()
 
 
@@ -44,7 +46,10 @@ class Doors:
                 self.outer[name] = counter.towards == OUTSIDE
         #: (R + 1, D): what one counted person does to the number of each place
         self.incidence: Array = self.moves / self.parts
-        self.gain = np.repeat([1.0 / counter.sees for counter in venue.counters.values()], 2)
+        sees = np.repeat([counter.sees for counter in venue.counters.values()], 2)
+        #: people per counted person as its commissioning found, and how well one knows that
+        self.gain: Array = 1.0 / sees
+        self.gain_sd: Array = np.where(sees != 1.0, COMMISSIONED_SD, UNKNOWN_SD)
         self._touched = [
             {self.places[place] for place in np.flatnonzero(self.moves[:, direction]).tolist()}
             for direction in range(self.moves.shape[1])

@@ -102,7 +102,7 @@ class Occupancy:
         # Nobody told us how many are inside when the very first record is read.
         spread = np.array([0.1 * zone.capacity for zone in venue.zones.values()])
         self.state = state or OccupancyState()
-        self._crowd = Crowd(doors.incidence[:-1], gain=doors.gain, spread=spread)
+        self._crowd = Crowd(doors.incidence[:-1], gain=doors.gain, gain_sd=doors.gain_sd, spread=spread)
         if self.state.crowd is not None:
             self._crowd.state = self.state.crowd
         for name, seconds in self.state.periods.items():
