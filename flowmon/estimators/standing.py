@@ -34,7 +34,7 @@ from flowmon.estimators.waits import Evidence
 
 LOOKS, LOOK_S = 720, 5.0
 CALLS = 600
-LABELS_MIN = 15
+LABELS_MIN, SURE_MIN = 2, 30
 ERROR_RATE = 0.02
 DESKS_MAX = 200
 BREAK_S = 3_600.0  # a desk that was silent that long called nobody when it spoke last
@@ -173,7 +173,7 @@ class Standing:
         seen = np.array(features)
         value, waited = (min(most, base + float(m.estimate(seen)[0])) for m in (self._model, self._waited))
         own = math.sqrt(self._now.error)
-        return Backlog(value, max(1.0, waited), own if self._now.labels >= 2 * LABELS_MIN else max(own, sd))
+        return Backlog(value, max(1.0, waited), own if self._now.labels >= SURE_MIN else max(own, sd))
 
     def forget(self) -> None:
         """Nobody is there any more."""
