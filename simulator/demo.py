@@ -105,10 +105,10 @@ async def _demo(venue: Venue, scenario: Scenario, args: argparse.Namespace, fold
 
 
 async def _write_morning(venue: Venue, scenario: Scenario, seed: int, start: float, folder: Path) -> None:
-    """What devices and staff said until `start`, as journal records. Radio begins with the live part."""
+    """What devices and staff said until `start`, as journal records; beacons are placed near where they truly were."""
     journal = FileJournal(folder / "journal", [venue], simulated=True)
     try:
-        told = records(Simulation(venue, scenario, seed, sightings=False))
+        told = records(Simulation(venue, scenario, seed, sightings=False, presences=True))
         morning = itertools.takewhile(lambda record: record[0].seen < start, told)
         for batch in _batches(attended(venue, morning), 2_000):
             await asyncio.gather(*(journal.append(venue.id, record) for record in batch))
