@@ -8,10 +8,16 @@ from tests.scenarios.rows import ROWS, RUNS, Row, Score, reached, values
 OPEN, CLOSE = "<!-- flowmon accuracy -->", "<!-- /flowmon accuracy -->"
 
 
-def table(scores: Mapping[str, Score], preface: str) -> str:
-    """The Markdown between the marks. What was not run says so."""
+def table(scores: Mapping[str, Score], preface: str, *, short: bool = False) -> str:
+    """The Markdown between the marks. What was not run says so; short: only what was run and falls short."""
+    rows = [row for row in ROWS if not short or _falls_short(row, scores)]
     lines = ["| measure | data | must | aim | median | worst | met (worst) |", "|---|---|---|---|---|---|---|"]
-    return "\n".join([preface, "", *lines, *(_line(row, scores) for row in ROWS), ""])
+    return "\n".join([preface, "", *lines, *(_line(row, scores) for row in rows), ""])
+
+
+def _falls_short(row: Row, scores: Mapping[str, Score]) -> bool:
+    found = values(row, scores)
+    return found is not None and "no" in {reached(row, value) for value in found}
 
 
 def _line(row: Row, scores: Mapping[str, Score]) -> str:
