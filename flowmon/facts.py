@@ -11,6 +11,8 @@ from msgspec import Struct
 
 CountKind = Literal["event", "window", "cumulative"]
 DeviceHealth = Literal["online", "offline", "fault"]
+#: The source of what the gateway says of itself.
+GATEWAY = "gateway"
 
 
 class FactBase(Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=True, gc=False):
@@ -102,6 +104,8 @@ class DeviceStatus(FactBase, frozen=True, kw_only=True, tag="device_status", gc=
     """A device's word about itself: heartbeat, last will, or fault with a reason. `source` is the device.
 
     serial: of its hardware, where `source` names the place and not the box. replaced: another box hangs there now.
+    messages, rejected, worst: only the gateway's (source `gateway`): messages of the last minute, how many of them were
+    refused, and the commonest reason in its fixed words, at most 100 characters.
     """
 
     health: DeviceHealth
@@ -110,6 +114,9 @@ class DeviceStatus(FactBase, frozen=True, kw_only=True, tag="device_status", gc=
     battery: float | None = None
     serial: str = ""
     replaced: bool = False
+    messages: int = 0
+    rejected: int = 0
+    worst: str = ""
 
 
 class Tick(FactBase, frozen=True, kw_only=True, tag="tick", gc=False):

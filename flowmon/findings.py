@@ -165,7 +165,8 @@ class DeviceState(FindingBase, frozen=True, kw_only=True, tag="device_state", gc
     """A counter or receiver: its health since when and why, what it blinds or makes doubtful, and its clock.
 
     clock_skew_s: gateway - device. time_source: whose time its reports are given: its own, its own shifted by a
-    known error, or the gateway's.
+    known error, or the gateway's. messages, rejected, worst: of the gateway, messages of the last minute, those refused
+    and the commonest reason; None of other devices.
     """
 
     device: str
@@ -177,6 +178,9 @@ class DeviceState(FindingBase, frozen=True, kw_only=True, tag="device_state", gc
     zones: list[str] = []
     clock_skew_s: float | None = None
     time_source: Literal["device", "shifted", "gateway"] = "device"
+    messages: int | None = None
+    rejected: int | None = None
+    worst: str = ""
 
 
 class Correction(FindingBase, frozen=True, kw_only=True, tag="correction", gc=False):

@@ -37,6 +37,7 @@ async def serve(chosen: Settings) -> None:
         clock,
         keys=Keys(chosen.beacon_secret),
         simulated=chosen.simulated,
+        tell_every_s=60.0,
     )
     stop_metrics = metrics.start(chosen.metrics_port, chosen.metrics_host)
     loop = asyncio.get_running_loop()

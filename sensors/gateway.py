@@ -8,6 +8,7 @@
 * While a journal fails, its messages are kept and, past `held_max` messages or `facts_max` facts, nothing more is
   taken: the broker's in-flight bound fills and the broker queues.
 * What cannot be decoded goes to the rejects, and is acknowledged like anything else.
+* Once a minute it tells each venue, through its journal, how much came and how much of it was refused (`telling`).
 """
 
 import asyncio
@@ -16,7 +17,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from flowmon import metrics
 from flowmon.clock import Clock
@@ -32,6 +33,7 @@ from sensors.marking import Marking
 from sensors.receipts import Receipt, Receipts
 from sensors.rejects import Rejects
 from sensors.routes import Origin, Routes
+from sensors.telling import Telling
 from sensors.thinning import Thinning
 from sensors.tokens import mode
 
@@ -89,7 +91,8 @@ class Gateway:
     """Runs until `stop`. venues: by id. sightings, rejects: make a batch of a venue durable or raise JournalError.
 
     simulated: mark everything so. linger_s: how long a record waits for company. drain_s: how long a stopping
-    gateway waits for the journal; what is not durable by then stays with the broker.
+    gateway waits for the journal; what is not durable by then stays with the broker. tell_every_s: seconds of the
+    clock between two words of the gateway about itself, 0 for none.
     """
 
     def __init__(
@@ -109,6 +112,7 @@ class Gateway:
         held_max: int = 4_000,
         facts_max: int = 200_000,
         drain_s: float = 20.0,
+        tell_every_s: float = 0.0,
     ) -> None:
         self.counts = GatewayCounts()
         self._inbox = inbox
@@ -120,6 +124,8 @@ class Gateway:
         self._held_max = held_max
         self._facts_max = facts_max
         self._drain_s = drain_s
+        self._tell_every_s = tell_every_s
+        self._telling = Telling(venues)
         self._marking = Marking(venues, keys or Keys(), simulated=simulated)
         self._thinning = Thinning()
         self._rejects = Rejects(venues.values(), routes.dialects)
@@ -136,11 +142,14 @@ class Gateway:
         """Take, write and acknowledge until `stop`; then finish what was taken, for at most `drain_s`."""
         try:
             async with asyncio.TaskGroup() as group:
+                telling = group.create_task(self._tell(group)) if self._tell_every_s else None
                 while not self._stopping and (messages := await self._inbox.take()):
                     for message in messages:
                         self._accept(message, group)
                     await asyncio.sleep(0)  # a full inbox never waits, and the lanes must get their turn
                     await self._wait_for_room()
+                if telling is not None:
+                    telling.cancel()
                 await self._drain()
         finally:
             await self._inbox.close()
@@ -157,12 +166,16 @@ class Gateway:
         origin: Origin | None = None
         try:
             origin = self._routes.of(message)
+            self._telling.took(origin.venue)
             metrics.message_in(origin.dialect)
             self._keep(self._decoded(message, origin), self._venues[origin.venue], receipt, group)
         except Unwanted as error:
             self.counts.unwanted += 1
             self._count(error.reason)
         except Undecodable as error:
+            if origin is None:
+                self._telling.took(None)
+            self._telling.refused(origin.venue if origin else None, error.reason)
             self._reject(origin, error.reason, receipt, group)
         self._settled([receipt])  # the part that stood for reading it
 
@@ -242,6 +255,15 @@ class Gateway:
             self.counts.acknowledged += len(ready)
             self._room.set()
         self.counts.in_flight = len(self._receipts)
+
+    async def _tell(self, group: asyncio.TaskGroup) -> None:
+        """Tell of the last minute, every minute of the clock. While the journal is far behind it has its silence."""
+        while True:
+            await asyncio.sleep(self._tell_every_s / self._clock.rate)
+            for venue, status in self._telling.words(self._clock.now()):
+                if len(self._facts) < self._facts_max:
+                    told = structs.replace(status, simulated=self._marking.simulated(venue))
+                    self._facts.put(group, venue, [told], None)
 
     async def _wait_for_room(self) -> None:
         while not self._stopping and (

@@ -55,17 +55,20 @@ class Lane(Generic[T]):
         """Items put and not durable yet."""
         return self._put - self._safe
 
-    def put(self, items: Sequence[T], receipt: Receipt) -> None:
+    def put(self, items: Sequence[T], receipt: Receipt | None) -> None:
         """Take these along; `receipt` has one part more until all that is on the lane now is durable.
+
+        None: nobody waits for these.
 
         Without items it waits for those before it: what it left out as a repeat is then as safe as what it repeats.
         """
         if not items and not len(self):
             return
-        receipt.parts += 1
         self._items.extend(items)
         self._put += len(items)
-        self._ends.append((receipt, self._put))
+        if receipt is not None:
+            receipt.parts += 1
+            self._ends.append((receipt, self._put))
         self._work.set()
         if len(self._items) >= self._batch:
             self._enough.set()
@@ -145,7 +148,7 @@ class Lanes(Generic[T]):
     def __len__(self) -> int:
         return sum(len(lane) for lane in self._lanes.values())
 
-    def put(self, group: asyncio.TaskGroup, venue: str, items: Sequence[T], receipt: Receipt) -> None:
+    def put(self, group: asyncio.TaskGroup, venue: str, items: Sequence[T], receipt: Receipt | None) -> None:
         """Put items on the lane of a venue. The venues must be few: their lanes are kept."""
         lane = self._lanes.get(venue)
         if lane is None:

@@ -44,10 +44,7 @@ class Rejects:
 
     def count(self, reason: str) -> None:
         """One more for this reason; more than REASONS_MAX different ones are `other`."""
-        words = reason.partition(":")[0].strip()[:60]
-        if words not in self.by_reason and len(self.by_reason) >= REASONS_MAX:
-            words = "other"
-        self.by_reason[words] = self.by_reason.get(words, 0) + 1
+        count_in(self.by_reason, reason)
 
     def keep(
         self, venue: str, message: Message, origin: Origin | None, reason: str, *, simulated: bool
@@ -84,6 +81,14 @@ class Rejects:
         if origin.dialect == "native":
             return message.topic.rpartition("/")[2] not in native.WHATS.keys() - {"sighting", "presence"}
         return origin.dialect in self._hearing
+
+
+def count_in(by_reason: dict[str, int], reason: str) -> None:
+    """One more under the fixed words of `reason`, in place; more than REASONS_MAX different ones are `other`."""
+    words = reason.partition(":")[0].strip()[:60]
+    if words not in by_reason and len(by_reason) >= REASONS_MAX:
+        words = "other"
+    by_reason[words] = by_reason.get(words, 0) + 1
 
 
 def _headers(message: Message) -> dict[str, str]:

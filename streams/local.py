@@ -92,6 +92,7 @@ class LocalEngine:
             self.clock,
             keys=Keys(self._settings.beacon_secret),
             simulated=self._settings.simulated,
+            tell_every_s=60.0,
         )
 
     @contextlib.asynccontextmanager

@@ -13,7 +13,7 @@ from msgspec import Struct
 from flowmon.errors import FlowmonError
 
 #: The addresses of the screens: all are drawn by one page, which looks at its own address.
-PAGES = ("/", "/floor", "/queues", "/alerts")
+PAGES = ("/", "/floor", "/queues", "/alerts", "/sensors")
 INDEX = "/index.html"
 
 TYPES = {

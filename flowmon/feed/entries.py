@@ -193,7 +193,8 @@ def _queue(f: QueueState) -> Fields:
 
 
 def _device(f: DeviceState) -> Fields:
-    return {
+    told = {} if f.messages is None else {"msgs": f.messages, "rej": f.rejected or 0, "worst": f.worst}
+    return told | {
         "kind": f.kind,
         "health": f.health,
         "since": ms(f.since),

@@ -47,7 +47,7 @@ from flowmon.monitor.visits import Visits, VisitsState
 from flowmon.monitor.watch import Watch, WatchState
 from flowmon.venue.model import Venue, fingerprint
 
-VERSION = 5
+VERSION = 6
 STEP_MAX_S = 60.0  # ticks that are further apart were missed, not lived through
 REFUSALS_REPEAT_S = 60.0
 REFUSALS_MAX = 1_000

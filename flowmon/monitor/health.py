@@ -6,21 +6,28 @@ A device is silent when nothing came for `silent_after_s`; its last will makes i
 A device that speaks, but of whom something is odd (its clock, its registers, a direction that cannot be), is suspect:
 its counts are used, and what is odd is told with the zones it touches, until it ends; what happened once, for ten
 minutes.
+
+The gateway is a device too, from its first word on: it sees no zone, and is suspect while it refuses messages.
 """
 
 from collections.abc import Mapping
+from typing import Literal
 
 from msgspec import Struct, field
 
-from flowmon.facts import DeviceStatus
+from flowmon.facts import GATEWAY, DeviceStatus
 from flowmon.findings import DeviceHealthState, DeviceState
 from flowmon.monitor.clocks import Clock, TimeSource
 from flowmon.names import OUTSIDE
 from flowmon.venue.model import Venue
 
+Kind = Literal["counter", "receiver", "gateway"]
+
 REPEAT_S = 60.0
 BLIND = {"silent", "fault"}
 DOUBT_LASTS_S = 600.0
+GATEWAY_SILENT_S = 180.0  # it speaks once a minute
+WORST_MAX = 100
 
 
 class Doubt(Struct):
@@ -44,6 +51,9 @@ class Device(Struct):
     skew: float | None = None
     time_source: TimeSource = "device"
     doubts: dict[str, Doubt] = field(default_factory=dict)
+    messages: int | None = None
+    rejected: int | None = None
+    worst: str = ""
 
 
 class HealthState(Struct):
@@ -60,7 +70,7 @@ class Health:
         self.state = state or HealthState()
         self.clocks: Mapping[str, Clock] = {}  # of devices that count; intake keeps them
         self._silent_after: dict[str, float] = {}
-        self._kind: dict[str, str] = {}
+        self._kind: dict[str, Kind] = {}
         self._zones: dict[str, list[str]] = {}
         self._counters: dict[str, list[str]] = {}
         for name, counter in venue.counters.items():
@@ -70,6 +80,9 @@ class Health:
             self._counters.setdefault(device, []).append(name)
         for name, receiver in venue.receivers.items():
             self._add(receiver.device or name, "receiver", receiver.silent_after_s, [receiver.zone])
+        self._of_file = frozenset(self._kind)
+        if GATEWAY in self.state.devices:
+            self._learn_gateway()
         self._blinded: dict[str, tuple[bool, bool]] | None = None
         self._watchers: dict[str, list[str]] = {}
         for device, kind in self._kind.items():
@@ -104,6 +117,8 @@ class Health:
 
     def status(self, fact: DeviceStatus, now: float) -> None:
         """A device's own word: a fault stays until it says it is online."""
+        if fact.source == GATEWAY and not fact.historical:
+            self._learn_gateway()
         device = self.state.devices.get(fact.source)
         if device is None:
             return
@@ -112,6 +127,8 @@ class Health:
                 pass  # a retained message says how it was, not that the device lives
             case "online":
                 device.heard, device.reason = now, ""
+                if self._kind[fact.source] == "gateway":
+                    self._refusals(device, fact, now)
                 if device.health == "fault":
                     self._turn(device, "good", "", now)
             case "offline":
@@ -152,7 +169,7 @@ class Health:
         return DeviceState(
             at=at,
             device=name,
-            kind="counter" if self._kind[name] == "counter" else "receiver",
+            kind=self._kind[name],
             health=device.health,
             since=device.since,
             reason=device.reason,
@@ -160,6 +177,9 @@ class Health:
             zones=self._zones[name] if device.health in BLIND or device.health == "suspect" else [],
             clock_skew_s=None if skew is None else round(skew, 1),
             time_source=clock.source if clock else device.time_source,
+            messages=device.messages,
+            rejected=device.rejected,
+            worst=device.worst,
         )
 
     @property
@@ -185,12 +205,24 @@ class Health:
                 self._blinded[name] = any(blind), all(blind)
         return self._blinded.get(zone, (False, False))
 
-    def _add(self, device: str, kind: str, silent_after: float, zones: list[str]) -> None:
+    def _add(self, device: str, kind: Kind, silent_after: float, zones: list[str]) -> None:
         self._kind[device] = kind
         self._silent_after[device] = max(silent_after, self._silent_after.get(device, 0.0))
         known = self._zones.setdefault(device, [])
         known += [zone for zone in zones if zone not in known]
         self.state.devices.setdefault(device, Device())
+
+    def _learn_gateway(self) -> None:
+        """No venue file lists the gateway, so it is known by its word. A device of that name stays what it is."""
+        if GATEWAY not in self._of_file:
+            self._add(GATEWAY, "gateway", GATEWAY_SILENT_S, [])
+
+    def _refusals(self, device: Device, fact: DeviceStatus, now: float) -> None:
+        device.messages, device.rejected = max(0, fact.messages), max(0, fact.rejected)
+        device.worst = fact.worst[:WORST_MAX] if device.rejected else ""
+        device.told = -1e18  # every word is news: figures of a minute ago are not shown as the last minute's
+        said = f"{device.rejected} of {device.messages} messages refused in the last minute: {device.worst}"
+        self.doubt(fact.source, "refused", f"{said}; see flowmon rejects" if device.rejected else "", now, lasting=True)
 
     def _judge(self, name: str, device: Device, now: float) -> None:
         limit = self._silent_after[name]

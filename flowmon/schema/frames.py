@@ -106,7 +106,10 @@ class QueueShown(ShownBase, frozen=True, kw_only=True):
 
 
 class DeviceShown(ShownBase, frozen=True, kw_only=True):
-    """Channel `sensors`, key: the counter, receiver or gateway. See DeviceState."""
+    """Channel `sensors`, key: the counter, receiver or gateway. See DeviceState.
+
+    msgs, rej, worst: only of the gateway: messages of the last minute, those refused, the commonest reason.
+    """
 
     kind: Literal["counter", "receiver", "gateway"]
     health: DeviceHealthState
@@ -116,6 +119,9 @@ class DeviceShown(ShownBase, frozen=True, kw_only=True):
     zones: list[str]
     skew: float | None
     time: Literal["device", "shifted", "gateway"]
+    msgs: int | UnsetType = UNSET
+    rej: int | UnsetType = UNSET
+    worst: str | UnsetType = UNSET
 
 
 class ForecastShown(ShownBase, frozen=True, kw_only=True):

@@ -191,7 +191,7 @@ _UNWELL = {
 
 
 def sensors(at: int = NOW) -> dict[str, Fields]:
-    """Every counter, one of them silent, as the channel `sensors` has them."""
+    """Every counter, one of them silent, every receiver and the gateway, as the channel `sensors` has them."""
     found: dict[str, Fields] = {}
     document = venue()
     for name, counter in document["counters"].items():
@@ -207,7 +207,16 @@ def sensors(at: int = NOW) -> dict[str, Fields]:
             "time": "shifted" if name == "ctr-star-sculpture" else "device",
             "at": at - 1_000,
         }
+    for name, receiver in document["receivers"].items():
+        found[name] = _well(at) | {"kind": "receiver", "zones": [receiver["zone"]]}
+    refused = {"msgs": 1284, "rej": 0, "worst": ""}
+    found["gateway"] = _well(at) | {"kind": "gateway", "zones": []} | refused
     return found
+
+
+def _well(at: int) -> Fields:
+    told = {"health": "good", "since": at - 7_200_000, "reason": "", "last": at - 2_000}
+    return told | {"skew": 0.0, "time": "device", "at": at - 1_000}
 
 
 def alert(**fields: Any) -> Fields:

@@ -28,6 +28,8 @@ SHOTS: list[tuple[str, str, str, str, str]] = [
     ("queues-desk-dark", "/queues", "desk", "dark", "en"),
     ("queues-wall-light", "/queues?dist=5", "wall", "light", "fr"),
     ("queues-phone-light", "/queues", "phone", "light", "fr"),
+    ("sensors-desk-dark", "/sensors", "desk", "dark", "en"),
+    ("sensors-phone-light", "/sensors", "phone", "light", "fr"),
     ("alerts-desk-dark", "/alerts", "desk", "dark", "fr"),
     ("alerts-desk-light", "/alerts?tab=active", "desk", "light", "en"),
     ("alerts-phone-dark", "/alerts", "phone", "dark", "fr"),

@@ -21,6 +21,7 @@ PATHS = [
     "/queues",
     "/alerts",
     "/alerts?tab=history",
+    "/sensors",
 ]
 
 
@@ -30,7 +31,7 @@ def test_nothing_runs_out_of_the_window(visit: Open, feed: FakeFeed, size: str, 
     width, height = SIZES[size]
     page = visit(f"/floor?lang={lang}", viewport={"width": width, "height": height})
     for path in PATHS:
-        page.goto(page.url.split("/floor")[0].split("/queues")[0].split("/alerts")[0] + path)
+        page.goto(page.url.split("/floor")[0].split("/queues")[0].split("/alerts")[0].split("/sensors")[0] + path)
         page.wait_for_selector("main > *")
         page.clock.run_for(100)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
@@ -71,7 +72,8 @@ def test_the_floor_buttons_of_a_phone_stand_in_one_row(visit: Open, feed: FakeFe
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
 @pytest.mark.parametrize(
-    "path", ["/floor?floor=all&room=star-room", "/floor?view=table", "/queues", "/alerts", "/floor?freeze=1"]
+    "path",
+    ["/floor?floor=all&room=star-room", "/floor?view=table", "/queues", "/alerts", "/sensors", "/floor?freeze=1"],
 )
 def test_every_text_has_contrast_also_in_the_plan(visit: Open, feed: FakeFeed, theme: str, path: str) -> None:
     page = visit(f"{path}{'&' if '?' in path else '?'}theme={theme}", reduced_motion="reduce")

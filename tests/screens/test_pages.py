@@ -199,6 +199,43 @@ def test_a_queue_says_its_method_and_what_the_sign_may_promise(visit: Open, feed
     expect(entrance.locator(".queue-method")).to_have_text("Method · a-new-one")
 
 
+def test_the_sensors_screen_shows_how_much_is_refused_and_why(visit: Open, feed: FakeFeed) -> None:
+    page = visit("/sensors?lang=en")
+    feed.beat()
+    line = page.locator(".refusals")
+    expect(line).to_have_text("Messages refused: 0 of 1,284 in the last minute")
+    expect(line).to_have_class(re.compile("none"))
+    reason = "31 of 1290 messages refused in the last minute: topic of no route; see flowmon rejects"
+    refused = {"msgs": 1290, "rej": 31, "worst": "topic of no route", "health": "suspect", "reason": reason}
+    feed.change("sensors", {"gateway": refused})
+    expect(line).to_have_text("Messages refused: 31 of 1,290 in the last minute, most because: topic of no route")
+    expect(line).not_to_have_class(re.compile("none"))
+    expect(page.locator('[data-device="gateway"]')).to_contain_text("see flowmon rejects")
+    feed.change("sensors", {"gateway": {"health": "silent"}})
+    expect(line).to_contain_text("the gateway is silent")
+
+
+def test_the_sensors_screen_lists_trouble_first_in_words_and_signs(visit: Open, feed: FakeFeed) -> None:
+    page = visit("/floor?lang=en")
+    feed.beat()
+    page.keyboard.press("4")
+    rows = page.locator("tr[data-device]")
+    expect(rows).to_have_count(len(feed.channels["sensors"]))
+    expect(rows.nth(0)).to_have_attribute("data-device", "ctr-painting-modern")
+    expect(rows.nth(0)).to_contain_text("nothing heard for 400 s")
+    expect(rows.nth(1)).to_have_attribute("data-device", "ctr-antiquity-star")
+    signs = page.locator(".device-state path").evaluate_all(
+        "found => found.slice(0, 3).map((e) => e.getAttribute('d'))"
+    )
+    assert len(set(signs)) == 3
+    states = page.locator(".device-state").all_inner_texts()[:3]
+    assert states == ["silent", "suspect", "good"]
+    feed.refuses = True
+    page.clock.run_for(11_000)
+    expect(page.locator(".device-state")).to_have_count(0)
+    expect(page.locator(".refusals")).to_have_text("Unknown while the feed is silent.")
+
+
 def test_a_recount_is_sent(visit: Open, feed: FakeFeed) -> None:
     page = visit("/floor?room=shop&lang=en")
     page.get_by_label("I counted").fill("33")

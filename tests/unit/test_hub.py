@@ -42,6 +42,9 @@ def test_every_finding_has_the_fields_of_the_protocol() -> None:
         "kind health since reason last zones skew time at": DeviceState(
             at=T0, device="ctr-1", kind="counter", health="silent", since=T0
         ),
+        "msgs rej worst kind health since reason last zones skew time at": DeviceState(
+            at=T0, device="gateway", kind="gateway", health="suspect", since=T0, messages=9, rejected=4, worst="no JSON"
+        ),
         "v sd base by t doors ev share m at": Explained(at=T0, zone="foyer", value=3, sd=1, base=3, base_by="start"),
         "zone horizon occ lo hi at m over": Forecast(
             at=T0, zone="foyer", horizon_s=900.0, occupancy=5, lo=4, hi=6, method="rls"

@@ -1,5 +1,5 @@
 // The URL is the state: which screen, floor, room, tab, theme and language, and how a wall shows it. Pure.
-export const SCREENS = ["floor", "queues", "alerts"];
+export const SCREENS = ["floor", "queues", "alerts", "sensors"];
 export const TABS = ["unacked", "active", "returned", "shelved", "history"];
 const WALL_WIDTH = 1600; // px
 const WALL_DIST = 3; // m

@@ -13,6 +13,7 @@ import { actionOf } from "./keys.js";
 import { blank } from "./parts.js";
 import { queuesScreen } from "./queues.js";
 import { initial, isSimulated, reduce } from "./reducer.js";
+import { sensorsScreen } from "./sensors.js";
 import "./trend.js";
 
 const VERSION = "0.1.0";
@@ -160,6 +161,7 @@ function target() {
 
 const DO = {
   floor: () => navigate({ screen: "floor" }), queues: () => navigate({ screen: "queues" }), alerts: () => navigate({ screen: "alerts" }),
+  sensors: () => navigate({ screen: "sensors" }),
   ack: () => { const alert = target(); if (alert) act.ack(alert); },
   note: () => { const alert = target(); if (alert && ackable(alert) && address.screen === "alerts") act.note(alert.id); },
   next: () => step(1), previous: () => step(-1),
@@ -216,7 +218,7 @@ function screen(o) {
       ? blank(o.f.t("error.venue"), o.f.t("error.venue_help", { path: "/api/venue" }), html`<button type="button" class="secondary" @click=${loadVenue}>${o.f.t("error.again")}</button>`)
       : blank(o.f.t("load.venue"))}</div>`;
   }
-  return { floor: floorScreen, queues: queuesScreen, alerts: alertsScreen }[address.screen](o);
+  return { floor: floorScreen, queues: queuesScreen, alerts: alertsScreen, sensors: sensorsScreen }[address.screen](o);
 }
 
 /** Enlarged for a distance, a wall has no room for a side column, and nobody touches it: what needs attention becomes a strip. */

@@ -23,12 +23,20 @@ function facts(zone, e, r, f) {
 }
 
 /** What is said of a device's clock when its own time is not taken; empty when it is. */
-const clockNote = (s, f) => (s.time && s.time !== "device" ? f.t(s.time === "shifted" ? "device.shifted" : "device.gateway", { age: f.age(Math.abs(s.skew ?? 0) * 1000) }) : "");
+export const clockNote = (s, f) => (s.time && s.time !== "device" ? f.t(s.time === "shifted" ? "device.shifted" : "device.gateway", { age: f.age(Math.abs(s.skew ?? 0) * 1000) }) : "");
 
 function chip(name, s, f) {
   const about = [s.health === "good" ? "" : s.reason, clockNote(s, f)].filter(Boolean);
   return html`<li><span class="unwell">${name} ${f.t(`health.${s.health}`)}</span>${s.health === "good" ? nothing : html` ${f.t("device.since", { time: f.time(s.since) })}`}
     ${about.map((text) => html`<span class="why-how">${text}</span>`)}</li>`;
+}
+
+/** Rooms that a device watches: what it blinds, or what the venue file says of it. */
+export function roomsOf(name, s, venue) {
+  if (s.zones?.length) return s.zones;
+  const receiver = venue.receivers?.[name]?.zone;
+  const between = venue.portals?.[venue.counters?.[name]?.portal]?.between ?? [];
+  return receiver ? [receiver] : between.filter((id) => id !== "outside");
 }
 
 /** Sensors that watch this room, the unwell first; a healthy room lists none by name. */

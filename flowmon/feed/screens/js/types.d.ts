@@ -117,6 +117,8 @@ export interface DesksOpen {
  * A device's word about itself: heartbeat, last will, or fault with a reason. `source` is the device.
  *
  * serial: of its hardware, where `source` names the place and not the box. replaced: another box hangs there now.
+ * messages, rejected, worst: only the gateway's (source `gateway`): messages of the last minute, how many of them were
+ * refused, and the commonest reason in its fixed words, at most 100 characters.
  */
 export interface DeviceStatus {
   type: "device_status";
@@ -132,6 +134,9 @@ export interface DeviceStatus {
   battery?: number | null;
   serial?: string;
   replaced?: boolean;
+  messages?: number;
+  rejected?: number;
+  worst?: string;
 }
 
 /** Time itself, written once a second by whoever leads. `seq` counts ticks. The only clock of the core. */
@@ -400,7 +405,8 @@ export interface EpisodeChanged {
  * A counter or receiver: its health since when and why, what it blinds or makes doubtful, and its clock.
  *
  * clock_skew_s: gateway - device. time_source: whose time its reports are given: its own, its own shifted by a
- * known error, or the gateway's.
+ * known error, or the gateway's. messages, rejected, worst: of the gateway, messages of the last minute, those refused
+ * and the commonest reason; None of other devices.
  */
 export interface DeviceState {
   type: "device_state";
@@ -415,6 +421,9 @@ export interface DeviceState {
   zones?: string[];
   clock_skew_s?: number | null;
   time_source?: "device" | "gateway" | "shifted";
+  messages?: number | null;
+  rejected?: number | null;
+  worst?: string;
 }
 
 /**
@@ -763,7 +772,11 @@ export interface QueueShown {
   sign: number | null;
 }
 
-/** Channel `sensors`, key: the counter, receiver or gateway. See DeviceState. */
+/**
+ * Channel `sensors`, key: the counter, receiver or gateway. See DeviceState.
+ *
+ * msgs, rej, worst: only of the gateway: messages of the last minute, those refused, the commonest reason.
+ */
 export interface DeviceShown {
   at: number;
   sim?: boolean;
@@ -775,6 +788,9 @@ export interface DeviceShown {
   zones: string[];
   skew: number | null;
   time: "device" | "gateway" | "shifted";
+  msgs?: number;
+  rej?: number;
+  worst?: string;
 }
 
 /** Channel `forecast`, key `zone/horizon`. See Forecast. */
