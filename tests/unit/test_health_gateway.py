@@ -32,7 +32,7 @@ def test_nothing_is_said_of_a_gateway_that_never_spoke() -> None:
 
 def test_refused_messages_make_it_suspect_until_a_minute_without_any() -> None:
     told = heard(word(5), word(65, 200, 7, "topic of no route"), word(125, 90), until_s=130)
-    assert [state.health for state in told] == ["good", "good", "suspect", "good"]
+    assert [state.health for state in told] == ["good", "suspect", "good"]
     assert (told[0].kind, told[0].messages, told[0].rejected, told[0].worst, told[0].zones) == (
         "gateway",
         40,
@@ -41,9 +41,15 @@ def test_refused_messages_make_it_suspect_until_a_minute_without_any() -> None:
         [],
     )
     reason = "7 of 200 messages refused in the last minute: topic of no route; see flowmon rejects"
-    assert (told[2].reason, told[2].messages, told[2].rejected) == (reason, 200, 7)
-    assert told[2].worst == "topic of no route"
-    assert (told[3].reason, told[3].messages, told[3].rejected, told[3].worst) == ("", 90, 0, "")
+    assert (told[1].reason, told[1].messages, told[1].rejected) == (reason, 200, 7)
+    assert told[1].worst == "topic of no route"
+    assert (told[2].reason, told[2].messages, told[2].rejected, told[2].worst) == ("", 90, 0, "")
+
+
+def test_the_figures_shown_are_those_of_its_last_word() -> None:
+    told = heard(*(word(5.0 + 60 * n, 100 + n) for n in range(4)), until_s=200)
+    assert [state.messages for state in told] == [100, 101, 102, 103]
+    assert all(0 <= state.at - T0 - 5.0 - 60 * n <= 2 for n, state in enumerate(told))
 
 
 def test_it_is_silent_after_three_minutes_and_good_with_its_next_word() -> None:
