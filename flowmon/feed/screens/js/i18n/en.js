@@ -195,7 +195,7 @@ export default {
   "sensor.col.state": "State",
   "sensor.col.for": "For",
   "sensor.col.reason": "Reason",
-  "sensor.col.heard": "Last word, age",
+  "sensor.col.heard": "Heard, ago",
   "sensor.col.rooms": "Rooms",
   "sensor.col.clock": "Clock",
   "sensor.kind.counter": "counter",

@@ -195,7 +195,7 @@ export default {
   "sensor.col.state": "État",
   "sensor.col.for": "Depuis",
   "sensor.col.reason": "Raison",
-  "sensor.col.heard": "Âge du dernier mot",
+  "sensor.col.heard": "Entendu il y a",
   "sensor.col.rooms": "Salles",
   "sensor.col.clock": "Horloge",
   "sensor.kind.counter": "compteur",
