@@ -51,7 +51,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scenario", default="normal-day", help="a built-in name or a .toml file")
     parser.add_argument("--seed", type=int, default=1, help="equal seeds give equal days")
     parser.add_argument("--rate", type=float, default=1.0, help="times real time, 0.1 to 60 (1)")
-    parser.add_argument("--from", dest="start", default="11:00", metavar="HH:MM", help="time of the day to begin at")
+    parser.add_argument("--from", dest="start", default="10:00", metavar="HH:MM", help="time of the day to begin at")
     parser.add_argument("--port", type=int, default=8080, help="port of the screens, 0 for a free one (8080)")
     parser.add_argument("--data", type=Path, metavar="DIR", help="keep the data here (default: a temporary folder)")
 

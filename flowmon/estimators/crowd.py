@@ -59,6 +59,7 @@ RADIO_SD, RADIO_SHARE = 0.5, 0.1  # beacons placed wrongly
 BEACONS_MIN = 8.0
 GATE = 4.0
 RATE_S = 900.0
+LIVED_LEAST = 0.3  # some five minutes
 DOUBT_SD = 0.5
 FADING_S = 1_800.0
 OFTEN_S = 360_000.0  # the long run: some ten days
@@ -500,8 +501,8 @@ class Crowd:
 
     @property
     def usual(self) -> Array:
-        """People a second through each direction lately, (D,); the average begins at the first second it knows of."""
-        return self._rate / max(self._lived, 1e-9)
+        """People a second through each direction lately, (D,); what is known of seconds is not taken for minutes."""
+        return self._rate / max(self._lived, LIVED_LEAST)
 
     def _variances(self) -> Array:
         diagonal: Array = self._p.diagonal()[self._n]

