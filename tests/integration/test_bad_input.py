@@ -131,6 +131,7 @@ def test_a_venue_file_that_changed(
 ) -> None:
     """A room is closed for good: what its counters said before is refused, and everything else is as it was."""
     engine = make("run", "run", venue_file, "--mqtt", broker.url, "--data", tmp_path / "data", "--port", "0").started()
+    until("it is connected", lambda: "connected to" in engine.said)
     devices = Devices(broker.url)
     devices.enter(7)
     devices.enter(2, "ctr-door")
@@ -141,9 +142,10 @@ def test_a_venue_file_that_changed(
     )
     venue_file.write_text(hall_only + '[counters.ctr-gate]\nportal = "gate"\ntowards = "hall"\n')
     engine.started()
+    until("it is connected", lambda: "connected to" in engine.said)
     assert "belongs to another version or venue file" in engine.said
     assert set(engine.state()["zones"]) == {"hall"}
-    assert engine.raw() == 7, "nobody left through a door that is not there"
+    until("nobody left through a door that is not there", lambda: engine.raw() == 7)
     devices.enter(1)
     until("counting goes on", lambda: engine.raw() == 8)
     devices.close()
@@ -212,6 +214,7 @@ def test_a_wrong_password_and_no_secret_told(make: Callable[..., Flowmon], venue
 def test_a_full_disk(make: Callable[..., Flowmon], broker: Mosquitto, venue_file: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
     engine = make("run", "run", venue_file, "--mqtt", broker.url, "--data", data, "--port", "0").started()
+    until("it is connected", lambda: "connected to" in engine.said)
     devices = Devices(broker.url)
     for _ in range(200):
         devices.enter(1)

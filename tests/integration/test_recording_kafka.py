@@ -69,7 +69,7 @@ async def test_a_recording_goes_into_kafka_and_comes_out(services: Services, tmp
     assert explained.returncode == 0, explained.stderr
     told = json.loads(explained.stdout)
     assert (told["zone"], told["simulated"], told["adds_up"]) == (zone, True, True)
-    assert 0 < told["last_offset"] < len(made) - 1
+    assert told["last_offset"] >= len(made) // 2  # others may write to the same partition before
 
 
 async def test_the_archive_killed_at_any_moment_loses_and_doubles_nothing(services: Services) -> None:
