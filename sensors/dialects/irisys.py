@@ -35,7 +35,7 @@ from sensors.dialects.port import Family, Message, Outgoing, Unwanted
 FAMILY = Family(
     name="Irisys Vector 4D",
     transports=("MQTT", "HTTP"),
-    kinds=("event", "cumulative", "device_status"),
+    kinds=("event", "cumulative", "device_status", "window"),
     privacy="positions of people are dropped",
     tested="MQTT specification v3",
     source="IrisysUK/mqtt-xy-demo, IrisysUK/vectorhttppost, uva-linklab/irisys-mqtt-influxdb",

@@ -34,7 +34,7 @@ from sensors.dialects.port import Family, Message, Outgoing
 FAMILY = Family(
     name="Xovis PC2 and PC3, firmware 5: live data",
     transports=("MQTT", "HTTP"),
-    kinds=("event",),
+    kinds=("event", "zone_count", "device_status", "queue_reading"),
     privacy="positions, heights, gender, age, masks and gaze are dropped",
     tested="5.0",
     source="eliona xovis-app people-counter-v5-api.yaml, akenza types/xovis/PC2SV5",
