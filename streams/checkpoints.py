@@ -141,7 +141,8 @@ class Seats(Generic[S]):
             event.ack()
         seat.events.clear()
         ended = self._now()
-        seat.due = ended + max(self._every_s, (ended - began) / _SHARE, len(packed) / _BYTES_PER_S)
+        spared = max(self._every_s, (ended - began) / _SHARE, len(packed) / _BYTES_PER_S)
+        seat.due = ended + (spared if self._every_s else 0.0)  # 0: after every record, whatever it costs
 
     def leave(self) -> None:
         """Give up all seats: other workers may have gone further with them."""
