@@ -22,7 +22,7 @@ from msgspec import Struct, field, structs
 from flowmon import metrics
 from flowmon.clock import Clock
 from flowmon.errors import Undecodable
-from flowmon.facts import Fact, Record, Sighting
+from flowmon.facts import GATEWAY, Fact, Record, Sighting
 from flowmon.findings import Rejected
 from flowmon.journal.port import Journal
 from flowmon.venue.model import Venue
@@ -185,11 +185,14 @@ class Gateway:
         if packed := message.headers.get("content-encoding"):  # an inbox takes it off what it could unpack
             raise Undecodable(f"body cannot be unpacked as its content-encoding says: {packed[:40]!r}")
         try:
-            return self._dialects[origin.dialect].decode(message, origin.device)
+            facts = self._dialects[origin.dialect].decode(message, origin.device)
         except Undecodable:
             raise
         except Exception as error:  # noqa: BLE001 -- one message must not stop a museum again and again
             return self._defective(origin.dialect, error)
+        if self._telling.speaks_for(origin.venue) and any(fact.source == GATEWAY for fact in facts):
+            raise Undecodable(f"device calls itself {GATEWAY}, which is the gateway's own name: give it another")
+        return facts
 
     def _defective(self, dialect: str, error: Exception) -> list[Fact]:
         """A dialect broke on a message: a defect of ours. It is told once a kind, and each becomes a reject."""

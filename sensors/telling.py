@@ -29,6 +29,10 @@ class Telling:
         self._first = next(iter(venues), "")
         self._minutes = {name: _Minute() for name, venue in venues.items() if not _taken(venue)}
 
+    def speaks_for(self, venue: str) -> bool:
+        """Whether the name `gateway` is ours in a venue, and no device may use it."""
+        return venue in self._minutes
+
     def took(self, venue: str | None) -> None:
         """A message came in; None when no route leads to a venue."""
         if minute := self._of(venue):

@@ -223,7 +223,8 @@ class Crowd:
             often = keep * self._often + (1.0 - keep) / seconds * np.maximum(crossings, 0.0)
             often[self._silent] = self._often[self._silent]
             self._often = often
-            rate[self._silent] = self._before * self._lived if self._silent else 0.0
+            if self._silent:  # `usual` goes on saying what it said before
+                rate[self._silent] = self._before * max(self._lived, LIVED_LEAST)
             self._rate = rate
             self._quiet += seconds
         self._age += seconds

@@ -6,6 +6,7 @@ so each gets an equal share (two halves of a wide door are two portals).
 """
 
 import math
+from collections.abc import Set
 
 import numpy as np
 
@@ -70,6 +71,6 @@ class Doors:
         forward = self._touched[column] if crossing.forward else _NOWHERE
         return forward | (self._touched[column + 1] if crossing.backward else _NOWHERE)
 
-    def directions(self, counters: set[str]) -> set[int]:
+    def directions(self, counters: Set[str]) -> set[int]:
         """Both columns of each of some counters."""
         return {column + way for column in map(self.column.__getitem__, counters) for way in (0, 1)}

@@ -22,6 +22,7 @@ Failure mode: see `estimators.crowd`. A zone all of whose counters are silent is
 """
 
 import math
+from collections.abc import Set
 
 import numpy as np
 from msgspec import Struct, field
@@ -92,7 +93,7 @@ class Occupancy:
         self._venue = venue
         self._doors = doors = Doors(venue)
         self.zones = doors.zones
-        self._counters_of = {zone: [] for zone in doors.places}  # type: dict[str, list[str]]
+        self._counters_of: dict[str, list[str]] = {zone: [] for zone in doors.places}
         for name, counter in venue.counters.items():
             for zone in venue.portals[counter.portal].between:
                 self._counters_of[zone].append(name)
@@ -143,11 +144,11 @@ class Occupancy:
     def close(
         self,
         ripe: list[Crossing],
-        blind: set[str],
+        blind: Set[str],
         at: float,
         step_s: float,
         *,
-        lying: set[str] = frozenset(),  # type: ignore[assignment]
+        lying: Set[str] = frozenset(),
     ) -> list[Correction]:
         """Take in the crossings the watermark has passed; `blind`: counters that do not see, `lying`: that miscount.
 
@@ -156,8 +157,7 @@ class Occupancy:
         counts = self._doors.counts(ripe)
         self._counted += counts.astype(np.int64)
         reported, covered = self._reported(ripe)
-        if blind or self.state.blind_since or lying:
-            self._crowd.doubt(self._doors.directions(blind), self._doors.directions(lying - blind))
+        self._crowd.doubt(self._doors.directions(blind), self._doors.directions(lying - blind))
         gaps = [crossing for crossing in ripe if crossing.period_s > GAP_S]
         gap = GAP_SHARE * self._doors.counts(gaps) if gaps else None
         self._crowd.learn(counts, step_s, reported=reported, covered=covered, missing=gap)
@@ -234,7 +234,7 @@ class Occupancy:
                 covered[column : column + 2] = True
         return reported, covered
 
-    def _missing(self, gap: Array | None, blind: set[str], step_s: float) -> Array | None:
+    def _missing(self, gap: Array | None, blind: Set[str], step_s: float) -> Array | None:
         """People the balance has probably missed in long gaps and at silent doors, (D,)."""
         if not blind:
             return gap

@@ -7,16 +7,15 @@ is no table, and for a column that is not there, naming the columns there are.
 """
 
 import csv
-import gzip
 import io
 import math
 import re
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from flowmon.errors import FlowmonError
+from flowmon.scoring.contents import contents
 
 BYTES_MAX = 1 << 29  # unpacked
 ROWS_MAX = 5_000_000
@@ -141,17 +140,7 @@ def joined(cells: Sequence[str], places: Sequence[int]) -> str:
 def _text(path: Path) -> str:
     """The whole file as text. Raises TableInvalid."""
     csv.field_size_limit(FIELD_MAX)
-    try:
-        with path.open("rb") as file:
-            magic = file.read(2)
-            file.seek(0)
-            data = (gzip.GzipFile(fileobj=file) if magic == b"\x1f\x8b" else file).read(BYTES_MAX + 1)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise TableInvalid(f"{path}: broken gzip ({error}): unpack it or fetch it again") from error
-    except OSError as error:
-        raise TableInvalid(f"{path}: {error.strerror or error}") from error
-    if len(data) > BYTES_MAX:
-        raise TableInvalid(f"{path}: more than {BYTES_MAX >> 20} MiB: cut the file")
+    data = contents(path, BYTES_MAX, TableInvalid)
     if data[:2] in {b"\xff\xfe", b"\xfe\xff"}:
         return data.decode("utf-16", errors="replace")
     if data[:4] == b"PK\x03\x04":

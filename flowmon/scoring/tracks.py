@@ -8,10 +8,8 @@ crosses within 0.4 s and 0.6 m; it sees one twice with probability `double`. Gai
 apart, as equal ones would cancel.
 """
 
-import gzip
 import math
 import re
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +17,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from flowmon.errors import FlowmonError
+from flowmon.scoring.contents import contents
 from flowmon.scoring.table import Account
 
 Array = NDArray[np.float64]
@@ -182,15 +181,5 @@ def _rate(head: str) -> float | None:
 
 
 def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            magic = file.read(2)
-            file.seek(0)
-            data = (gzip.GzipFile(fileobj=file) if magic == b"\x1f\x8b" else file).read(BYTES_MAX + 1)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise TracksInvalid(f"{path}: broken gzip ({error}): unpack it or fetch it again") from error
-    except OSError as error:
-        raise TracksInvalid(f"{path}: {error.strerror or error}") from error
-    if len(data) > BYTES_MAX:
-        raise TracksInvalid(f"{path}: more than {BYTES_MAX >> 20} MiB: cut the file")
+    data = contents(path, BYTES_MAX, TracksInvalid)
     return data.decode("utf-8", errors="replace")

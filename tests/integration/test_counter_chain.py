@@ -109,13 +109,14 @@ async def test_every_family_from_its_words_to_a_finding(broker: Mosquitto) -> No
     finally:
         gateway.stop()
         await asyncio.wait_for(running, 30)
-    findings, shown = judged(place, journal.facts(place.id), now)
+    findings, shown, raw = judged(place, journal.facts(place.id), now)
     assert [finding for finding in findings if isinstance(finding, Rejected)] == []
     flows = Tally[str]()
     for finding in findings:
         if isinstance(finding, Flow) and finding.destination == "hall":
             flows[finding.portal] += finding.people
     assert flows == {f"door-{name}": 3 for name in COUNTERS}
+    assert raw["hall"] == 3 * len(COUNTERS)
     # counters that tell a minute at a time have probably seen a little more since
     assert shown["hall"] == pytest.approx(3.0 * len(COUNTERS), abs=2.0)
     # what a detector sees is weighed against the doors, which nobody was seen to pass
@@ -139,15 +140,17 @@ def say(client: paho.Client, name: str, facts: list[Fact], venue_id: str, device
         client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(10)
 
 
-def judged(place: Venue, facts: list[Fact], now: int) -> tuple[list[Finding], dict[str, float | None]]:
-    """What the core makes of the journal, and what it shows soon after: time goes on by ticks alone."""
+def judged(place: Venue, facts: list[Fact], now: int) -> tuple[list[Finding], dict[str, float | None], dict[str, int]]:
+    """What the core makes of the journal, and what it shows soon after, estimated and raw: time goes on by ticks."""
     monitor = Monitor(place)
     findings: list[Finding] = []
     shown: dict[str, float | None] = {}
+    raw: dict[str, int] = {}
     for at in range(now - 2, now + 2 * FLOW_WINDOW_S):
         if at == now:
             findings += monitor.apply_record(facts)
         if at == now + 30:  # later the devices are silent, and nobody knows
             shown = {name: state.occupancy for name, state in zones(monitor).items()}
+            raw = {name: state.raw for name, state in zones(monitor).items()}
         findings += monitor.apply(Tick(at=float(at), source="ticker", seq=at))
-    return findings, shown
+    return findings, shown, raw

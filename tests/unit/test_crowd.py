@@ -132,6 +132,16 @@ def test_a_silent_door_goes_on_at_its_rate_with_a_wider_interval_and_gets_its_ga
     assert told.gains()[0][2] == pytest.approx(gain)
 
 
+def test_a_door_that_falls_silent_early_goes_on_at_the_rate_it_had() -> None:
+    told = crowd()
+    for _ in range(3):
+        told.learn(np.array([6.0, 0, 3.0, 0, 0, 0]), 20.0)
+    before = told.usual[2]
+    told.doubt({2}, set())
+    told.learn(np.array([6.0, 0, 0, 0, 0, 0]), 20.0)
+    assert told.usual[2] == pytest.approx(before)
+
+
 def test_a_counter_that_tells_a_minute_late_is_not_an_empty_hall() -> None:
     told = Crowd(DOORS)
     told.reports(0, 60.0)

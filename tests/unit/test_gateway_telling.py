@@ -92,3 +92,16 @@ async def test_it_marks_its_words_as_simulated_with_the_venue() -> None:
 
 async def test_it_is_silent_unless_asked() -> None:
     assert await told(venue(), *RUBBISH, rate=6_000.0) == []
+
+
+async def test_nobody_else_speaks_in_its_name() -> None:
+    forged = Message(
+        topic="flowmon/v1/small/gateway/status",
+        payload=b'{"at": 1777730400.0, "health": "fault", "reason": "forged"}',
+        seen=T0,
+        qos=1,
+        mid=1,
+    )
+    first, *_ = await told(venue(), forged, rate=600.0, tell_every_s=60.0)
+    assert (first.health, first.messages, first.rejected) == ("online", 1, 1)
+    assert "own name" in first.worst
